@@ -1,0 +1,27 @@
+/* drivers/lapic.h - each processor's local APIC: acknowledging, its timer, its number. */
+#pragma once
+
+#include <kernel/base/types.h>
+
+/* Where devices write to signal an interrupt (SDM vol. 3, 11.11.1), | id << 12. */
+#define LAPIC_MESSAGE_ADDRESS 0xfee00000u
+#define LAPIC_MESSAGE_ID_SHIFT 12
+
+/*
+ * Maps and enables the boot processor's; lets the PIC's interrupts through. Interrupts off.
+ * Panics when the processor has none: nothing would ever preempt.
+ */
+void lapic_init(void);
+/* Ends the interrupt being handled. */
+void lapic_eoi(void);
+/* The calling processor's APIC id. */
+uint32_t lapic_id(void);
+
+/* The timer counts down from the largest value, without interrupts: for calibration. */
+void lapic_timer_count_freely(void);
+/* What is left of the count. */
+uint32_t lapic_timer_count(void);
+/* How often it counts per second; told by time_init(). */
+void lapic_timer_set_frequency(uint64_t hz);
+/* TIMER_HZ interrupts per second at `vector` on the calling processor. After time_init(). */
+void lapic_timer_start(unsigned vector);

@@ -1,0 +1,187 @@
+/*
+ * fs/sys_fd.c - dup, dup2, dup3, ioctl, fsync, fdatasync, fadvise64.
+ *
+ * Not here: fcntl (sys_fcntl.c), what a device's ioctl means (the file's own operations).
+ */
+#include <asm/ioctls.h>
+#include <fs/file_table.h>
+#include <fs/sys_fd.h>
+#include <fs/sys_file.h>
+#include <linux/fadvise.h>
+
+/* --- dup --- */
+
+long descriptor_duplicate(int fd, uint32_t flags, unsigned min)
+{
+	struct file *file = file_from_descriptor(fd);
+	int result;
+
+	if (!file)
+		return -EBADF;
+	result = file_table_install(file, flags, min);
+	if (result < 0)
+		file_put(file);
+	return result;
+}
+
+static long duplicate_to(int old_fd, int new_fd, uint32_t flags)
+{
+	struct file *file = file_from_descriptor(old_fd);
+	int result;
+
+	if (!file)
+		return -EBADF;
+	result = file_table_replace(new_fd, file, flags);
+	if (result < 0)
+		file_put(file);
+	return result;
+}
+
+long sys_dup(int fd)
+{
+	return descriptor_duplicate(fd, 0, 0);
+}
+
+long sys_dup2(int old_fd, int new_fd)
+{
+	struct borrowed_file borrowed;
+
+	if (old_fd != new_fd)
+		return duplicate_to(old_fd, new_fd, 0);
+	if (!file_borrow(old_fd, &borrowed))
+		return -EBADF;
+	file_return(&borrowed);
+	return new_fd;
+}
+
+long sys_dup3(int old_fd, int new_fd, uint32_t flags)
+{
+	if ((flags & ~(uint32_t)O_CLOEXEC) || old_fd == new_fd)
+		return -EINVAL;
+	return duplicate_to(old_fd, new_fd, flags);
+}
+
+/* --- ioctl --- */
+
+static int set_flag(struct file *file, uint32_t flag, uintptr_t arg)
+{
+	int on;
+
+	if (get_user(on, arg))
+		return -EFAULT;
+	if (on)
+		atomic_fetch_or(&file->flags, flag);
+	else
+		atomic_fetch_and(&file->flags, ~flag);
+	return 0;
+}
+
+/* FIONREAD of a regular file: what is left until its end. */
+static int put_bytes_left(struct file *file, uintptr_t arg)
+{
+	int left =
+		(int)MIN((int64_t)INT32_MAX, (int64_t)inode_size(file->inode) - (int64_t)file->pos);
+
+	return put_user(arg, left);
+}
+
+static long ioctl_file(struct file *file, int fd, unsigned command, uintptr_t arg)
+{
+	if (atomic_load(&file->flags) & O_PATH)
+		return -EBADF;
+	switch (command) {
+	case FIOCLEX:
+		return file_table_set_cloexec(fd, true);
+	case FIONCLEX:
+		return file_table_set_cloexec(fd, false);
+	case FIONBIO:
+		return set_flag(file, O_NONBLOCK, arg);
+	case FIONREAD:
+		if (file->inode->object)
+			return put_bytes_left(file, arg);
+	}
+	return file->ops->ioctl ? file->ops->ioctl(file, command, arg) : -ENOTTY;
+}
+
+long sys_ioctl(int fd, unsigned command, uintptr_t arg)
+{
+	struct borrowed_file borrowed;
+	long result;
+
+	if (!file_borrow(fd, &borrowed))
+		return -EBADF;
+	result = ioctl_file(borrowed.file, fd, command, arg);
+	file_return(&borrowed);
+	return result;
+}
+
+/* --- fsync --- */
+
+/* Directories live in memory; pipes and terminals have nothing to make durable: EINVAL. */
+static long sync_file(struct file *file, bool data_only)
+{
+	if (atomic_load(&file->flags) & O_PATH)
+		return -EBADF;
+	if (file->ops->fsync)
+		return file->ops->fsync(file, data_only);
+	return S_ISREG(file->inode->mode) || S_ISDIR(file->inode->mode) ? 0 : -EINVAL;
+}
+
+static long sync_descriptor(int fd, bool data_only)
+{
+	struct borrowed_file borrowed;
+	long result;
+
+	if (!file_borrow(fd, &borrowed))
+		return -EBADF;
+	result = sync_file(borrowed.file, data_only);
+	file_return(&borrowed);
+	return result;
+}
+
+long sys_fsync(int fd)
+{
+	return sync_descriptor(fd, false);
+}
+
+long sys_fdatasync(int fd)
+{
+	return sync_descriptor(fd, true);
+}
+
+/* --- fadvise64 --- */
+
+/* Advice is checked and not needed: the page cache of a memory file is the file. */
+static long check_advice(const struct file *file, int64_t length, int advice)
+{
+	if (atomic_load(&((struct file *)file)->flags) & O_PATH)
+		return -EBADF;
+	if (S_ISFIFO(file->inode->mode))
+		return -ESPIPE;
+	if (length < 0)
+		return -EINVAL;
+	switch (advice) {
+	case POSIX_FADV_NORMAL:
+	case POSIX_FADV_RANDOM:
+	case POSIX_FADV_SEQUENTIAL:
+	case POSIX_FADV_WILLNEED:
+	case POSIX_FADV_DONTNEED:
+	case POSIX_FADV_NOREUSE:
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+long sys_fadvise64(int fd, int64_t offset, int64_t length, int advice)
+{
+	struct borrowed_file borrowed;
+	long result;
+
+	(void)offset;
+	if (!file_borrow(fd, &borrowed))
+		return -EBADF;
+	result = check_advice(borrowed.file, length, advice);
+	file_return(&borrowed);
+	return result;
+}

@@ -1,0 +1,261 @@
+/*
+ * fs/sys_rw.c - read, write, pread64, pwrite64, lseek, sendfile.
+ *
+ * The fast path of every program: file_borrow (file_table.c), then file_read or file_write
+ * (file.c). Only seekable files have a position; it is locked only where somebody else has the
+ * same open file.
+ *
+ * Not here: vectors (sys_vector.c), what the files do.
+ */
+#include <fs/file_table.h>
+#include <fs/sys_file.h>
+#include <fs/sys_rw.h>
+#include <linux/fs.h>
+#include <mm/heap.h>
+
+#define SENDFILE_CHUNK 65536u /* bytes copied through the kernel at a time */
+
+/* The user's buffer, cut to Linux's limit; false if it leaves user space (before it is cut). */
+static bool user_buffer(struct io_buffer *io, uintptr_t buf, size_t count)
+{
+	*io = io_user(buf, MIN(count, RW_COUNT_MAX));
+	return likely(buf <= USER_SPACE_END && count <= USER_SPACE_END - buf);
+}
+
+bool position_lock(struct borrowed_file *borrowed)
+{
+	if (!borrowed->file->seekable || atomic_load(&borrowed->file->refs) == 1)
+		return false;
+	mutex_lock(&borrowed->file->pos_lock);
+	return true;
+}
+
+void position_unlock(struct borrowed_file *borrowed, bool locked)
+{
+	if (locked)
+		mutex_unlock(&borrowed->file->pos_lock);
+}
+
+long sys_read(int fd, uintptr_t buf, size_t count)
+{
+	struct borrowed_file borrowed;
+	struct io_buffer io;
+	long done;
+
+	if (!file_borrow(fd, &borrowed))
+		return -EBADF;
+	if (likely(user_buffer(&io, buf, count))) {
+		bool locked = position_lock(&borrowed);
+
+		done = file_read(borrowed.file, &io, &borrowed.file->pos);
+		position_unlock(&borrowed, locked);
+	} else {
+		done = borrowed.file->readable ? -EFAULT : -EBADF;
+	}
+	file_return(&borrowed);
+	return done;
+}
+
+long sys_write(int fd, uintptr_t buf, size_t count)
+{
+	struct borrowed_file borrowed;
+	struct io_buffer io;
+	long done;
+
+	if (!file_borrow(fd, &borrowed))
+		return -EBADF;
+	if (likely(user_buffer(&io, buf, count))) {
+		bool locked = position_lock(&borrowed);
+
+		done = file_write(borrowed.file, &io, &borrowed.file->pos);
+		position_unlock(&borrowed, locked);
+	} else {
+		done = borrowed.file->writable ? -EFAULT : -EBADF;
+	}
+	file_return(&borrowed);
+	return done;
+}
+
+/* pread64 and pwrite64, which differ in one call. */
+static long at_offset(int fd, uintptr_t buf, size_t count, int64_t offset, bool write)
+{
+	struct borrowed_file borrowed;
+	uint64_t pos = (uint64_t)offset;
+	struct io_buffer io;
+	long done;
+
+	if (offset < 0)
+		return -EINVAL;
+	if (!file_borrow(fd, &borrowed))
+		return -EBADF;
+	if (!borrowed.file->seekable)
+		done = atomic_load(&borrowed.file->flags) & O_PATH ? -EBADF : -ESPIPE;
+	else if (write ? !borrowed.file->writable : !borrowed.file->readable)
+		done = -EBADF;
+	else if (!user_buffer(&io, buf, count))
+		done = -EFAULT;
+	else
+		done = write ? file_write(borrowed.file, &io, &pos)
+			     : file_read(borrowed.file, &io, &pos);
+	file_return(&borrowed);
+	return done;
+}
+
+long sys_pread64(int fd, uintptr_t buf, size_t count, int64_t offset)
+{
+	return at_offset(fd, buf, count, offset, false);
+}
+
+long sys_pwrite64(int fd, uintptr_t buf, size_t count, int64_t offset)
+{
+	return at_offset(fd, buf, count, offset, true);
+}
+
+/* --- lseek --- */
+
+/* A file without holes, as far as SEEK_DATA and SEEK_HOLE can tell: all data, then one hole. */
+static int64_t seek_data_or_hole(int64_t offset, int whence, int64_t size)
+{
+	if (offset < 0 || offset >= size)
+		return -ENXIO;
+	return whence == SEEK_DATA ? offset : size;
+}
+
+static int64_t seek_default(struct file *file, int64_t offset, int whence)
+{
+	int64_t size = (int64_t)inode_size(file->inode), base = 0;
+
+	switch (whence) {
+	case SEEK_SET:
+		break;
+	case SEEK_CUR:
+		base = (int64_t)file->pos;
+		break;
+	case SEEK_END:
+		if (S_ISDIR(file->inode->mode))
+			return -EINVAL;
+		base = size;
+		break;
+	case SEEK_DATA:
+	case SEEK_HOLE:
+		return seek_data_or_hole(offset, whence, size);
+	default:
+		return -EINVAL;
+	}
+	if (__builtin_add_overflow(base, offset, &base) || base < 0)
+		return -EINVAL;
+	return base;
+}
+
+static int64_t seek_locked(struct file *file, int64_t offset, int whence)
+{
+	int64_t pos;
+
+	if (atomic_load(&file->flags) & O_PATH)
+		return -EBADF;
+	if (!file->seekable && !file->ops->seek)
+		return -ESPIPE;
+	if (file->ops->seek)
+		pos = file->ops->seek(file, offset, whence);
+	else
+		pos = seek_default(file, offset, whence);
+	if (pos >= 0)
+		file->pos = (uint64_t)pos;
+	return pos;
+}
+
+long sys_lseek(int fd, int64_t offset, int whence)
+{
+	struct borrowed_file borrowed;
+	bool locked;
+	long pos;
+
+	if (!file_borrow(fd, &borrowed))
+		return -EBADF;
+	locked = position_lock(&borrowed);
+	pos = seek_locked(borrowed.file, offset, whence);
+	position_unlock(&borrowed, locked);
+	file_return(&borrowed);
+	return pos;
+}
+
+/* --- sendfile --- */
+
+/* Copies `count` bytes from *pos on, through `buffer`; stops at a short read or write. */
+static long send_chunks(struct file *out, struct file *in, uint64_t *pos, size_t count,
+			void *buffer)
+{
+	size_t total = 0;
+
+	while (total < count) {
+		struct io_buffer io = io_kernel(buffer, MIN(count - total, SENDFILE_CHUNK));
+		uint64_t at = *pos;
+		ssize_t got = file_read(in, &io, &at), put;
+		bool locked;
+
+		if (got <= 0)
+			return total ? (long)total : got;
+		io = io_kernel(buffer, (size_t)got);
+		locked = out->seekable;
+		if (locked)
+			mutex_lock(&out->pos_lock);
+		put = file_write(out, &io, &out->pos);
+		if (locked)
+			mutex_unlock(&out->pos_lock);
+		if (put <= 0)
+			return total ? (long)total : put;
+		total += (size_t)put;
+		*pos += (uint64_t)put;
+		if (put < got)
+			break;
+	}
+	return (long)total;
+}
+
+static int check_sendfile(const struct file *out, const struct file *in)
+{
+	if (!in->readable || !out->writable)
+		return -EBADF;
+	if (!in->inode->object || (atomic_load(&out->flags) & O_APPEND))
+		return -EINVAL;
+	return 0;
+}
+
+static long sendfile_files(struct file *out, struct file *in, uintptr_t offset, size_t count)
+{
+	uint64_t pos = in->pos;
+	void *buffer;
+	long done = check_sendfile(out, in);
+
+	if (done)
+		return done;
+	if (offset && get_user(pos, offset))
+		return -EFAULT;
+	if ((int64_t)pos < 0)
+		return -EINVAL;
+	buffer = kmalloc(SENDFILE_CHUNK);
+	if (!buffer)
+		return -ENOMEM;
+	done = send_chunks(out, in, &pos, MIN(count, RW_COUNT_MAX), buffer);
+	kfree(buffer);
+	if (!offset)
+		in->pos = pos;
+	else if (put_user(offset, pos))
+		return -EFAULT;
+	return done;
+}
+
+long sys_sendfile(int out_fd, int in_fd, uintptr_t offset, size_t count)
+{
+	struct borrowed_file in, out;
+	long done = -EBADF;
+
+	if (!file_borrow(in_fd, &in))
+		return -EBADF;
+	if (file_borrow(out_fd, &out)) {
+		done = sendfile_files(out.file, in.file, offset, count);
+		file_return(&out);
+	}
+	file_return(&in);
+	return done;
+}

@@ -1,0 +1,125 @@
+/*
+ * kernel/base/cpu.h - per-processor data, reached through GS, and preemption.
+ *
+ * One struct cpu per processor; only its own processor writes it unless a field says otherwise.
+ * trap_entry.asm and syscall_entry.asm know the first offsets (asserted in kernel/cpu.c).
+ */
+#pragma once
+
+#include <kernel/base/types.h>
+
+#define CPU_MAX 16
+
+struct task;
+struct mem_space;
+struct spinlock;
+struct tss;
+
+struct cpu {
+	struct cpu *self;             /* gs:0 */
+	struct task *current;         /* gs:8 */
+	uintptr_t kernel_stack_top;   /* gs:16, of the current task: where syscall_entry starts */
+	uintptr_t user_stack_pointer; /* gs:24, scratch of syscall_entry */
+	uint32_t preempt_count;       /* gs:32, spinlocks held + explicit preempt_disable */
+	uint32_t need_resched;        /* gs:36, set by the timer and by wake-ups */
+	uint64_t stack_canary;        /* gs:40, where gcc's stack protector looks for it */
+	uint32_t id;
+	uint32_t irq_depth;           /* inside an interrupt handler */
+	struct task *idle;
+	struct task *previous;        /* whom the current task followed */
+	struct mem_space *loaded_space; /* whose root table CR3 holds */
+	struct mem_space *left_space;   /* loaded before: dropped when the task switch is complete */
+	struct tss *tss;
+	struct spinlock *held[16];    /* checking build: the spinlocks held, oldest first */
+	uint32_t held_count;
+	uint32_t held_base;           /* where the running interrupt handler's begin */
+};
+
+/* A field of this processor's struct, read in one instruction. */
+#define cpu_read(field)                                                                            \
+	({                                                                                         \
+		__typeof__(((struct cpu *)0)->field) value_;                                       \
+		__asm__ volatile("mov %%gs:%c1, %0"                                                \
+				 : "=r"(value_)                                                    \
+				 : "i"(offsetof(struct cpu, field))                                \
+				 : "memory");                                                      \
+		value_;                                                                            \
+	})
+
+/* Only stable while preemption is off. */
+static inline struct cpu *this_cpu(void)
+{
+	return cpu_read(self);
+}
+
+static inline struct task *current_task(void)
+{
+	return cpu_read(current);
+}
+
+/* Kernel code may be preempted where preempt_count is 0 and interrupts are on. */
+static inline void preempt_disable(void)
+{
+	__asm__ volatile("incl %%gs:%c0" : : "i"(offsetof(struct cpu, preempt_count)) : "memory");
+}
+
+/* Out of line: reschedules if that became due meanwhile. */
+void preempt_enable(void);
+
+static inline void preempt_enable_no_resched(void)
+{
+	__asm__ volatile("decl %%gs:%c0" : : "i"(offsetof(struct cpu, preempt_count)) : "memory");
+}
+
+#define EFLAGS_IF 0x200ul /* SDM vol. 1, 3.4.3 */
+
+static inline uint64_t irq_save(void)
+{
+	uint64_t flags;
+
+	__asm__ volatile("pushfq; popq %0; cli" : "=r"(flags) : : "memory");
+	return flags;
+}
+
+static inline void irq_restore(uint64_t flags)
+{
+	if (flags & EFLAGS_IF)
+		__asm__ volatile("sti" : : : "memory");
+}
+
+static inline void irq_enable(void)
+{
+	__asm__ volatile("sti" : : : "memory");
+}
+
+static inline void irq_disable(void)
+{
+	__asm__ volatile("cli" : : : "memory");
+}
+
+static inline bool irq_enabled(void)
+{
+	uint64_t flags;
+
+	__asm__ volatile("pushfq; popq %0" : "=r"(flags));
+	return flags & EFLAGS_IF;
+}
+
+static inline void cpu_relax(void)
+{
+	__asm__ volatile("pause" : : : "memory");
+}
+
+static inline uint64_t cpu_tsc(void)
+{
+	uint32_t lo, hi;
+
+	__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
+	return (uint64_t)hi << 32 | lo;
+}
+
+/* What the processor can do, read once at boot by cpu_features_read(). */
+struct cpu_features {
+	bool nx, smep, smap, umip, gigabyte_pages, rdrand, fsgsbase, erms;
+};
+extern struct cpu_features cpu_features;

@@ -1,0 +1,164 @@
+/*
+ * kernel/base/lock.h - spinlocks, sleeping locks, and the order in which they may be taken.
+ *
+ * A lock may only be taken while every lock already held (of the same sort) has a lower or,
+ * where an order of its own is documented (parent before child), equal rank. The checking
+ * build asserts it. Sleeping locks always come before spinlocks; nothing sleeps under a
+ * spinlock. docs/locking.md tells the story.
+ *
+ * Spinlocks turn preemption off. A spinlock that an interrupt handler also takes is always
+ * taken with spin_lock_irq. Sleeping locks are for tasks only.
+ */
+#pragma once
+
+#include <kernel/base/annotate.h>
+#include <kernel/base/cpu.h>
+#include <kernel/base/list.h>
+#include <kernel/base/types.h>
+
+enum lock_rank {
+	RANK_NONE,
+	/* sleeping locks */
+	RANK_POSITION,     /* file->pos_lock */
+	RANK_MOUNT,        /* the mount table, renames */
+	RANK_INODE,        /* inode->lock; a directory before what is in it */
+	RANK_SPACE,        /* mem_space->lock */
+	RANK_FRAME,        /* a LOCKED frame (a bit, not a struct mutex) */
+	RANK_OBJECT_ZONES, /* mem_object->zones_lock */
+	RANK_SLEEP_LEAF,   /* sleeping locks under which no other is taken */
+	/* spinlocks */
+	RANK_TASK_TREE,    /* parents, children, process ids, groups */
+	RANK_FILES,        /* descriptor tables, dentry tree, mount lookups */
+	RANK_SIGNAL,       /* process->signal_lock */
+	RANK_PAGE_TABLE,   /* frame->lock of a table; parent before child */
+	RANK_PAGE_INDEX,   /* mem_object->index_lock */
+	RANK_DRIVER,       /* device registers and rings */
+	RANK_HEAP,         /* object allocator */
+	RANK_KERNEL_MAP,   /* kernel virtual ranges */
+	RANK_FRAMES,       /* buddy allocator */
+	RANK_WAIT_QUEUE,   /* wait_queue->lock */
+	RANK_TIMER,        /* timer list */
+	RANK_RUN_QUEUE,
+	RANK_LOG,
+};
+
+struct CAPABILITY("spinlock") spinlock {
+	_Atomic uint32_t locked;
+	uint16_t rank;
+	uint16_t owner; /* checking build: processor + 1 */
+};
+
+#define SPINLOCK_INIT(r)                                                                           \
+	{                                                                                          \
+		.rank = (r)                                                                        \
+	}
+
+static inline void spin_init(struct spinlock *lock, enum lock_rank rank)
+{
+	*lock = (struct spinlock)SPINLOCK_INIT((uint16_t)rank);
+}
+
+#ifdef STOS_CHECK
+void spin_check_acquire(struct spinlock *lock);
+void spin_check_release(struct spinlock *lock);
+#else
+static inline void spin_check_acquire(struct spinlock *lock)
+{
+	(void)lock;
+}
+static inline void spin_check_release(struct spinlock *lock)
+{
+	(void)lock;
+}
+#endif
+
+/* Spins until it is ours; serves TLB flush requests meanwhile once there are several processors. */
+void spin_wait(struct spinlock *lock);
+
+static inline void spin_lock(struct spinlock *lock) ACQUIRE(lock) NO_THREAD_SAFETY_ANALYSIS
+{
+	uint32_t unlocked = 0;
+
+	preempt_disable();
+	spin_check_acquire(lock);
+	if (!atomic_compare_exchange_strong_explicit(&lock->locked, &unlocked, 1,
+						     memory_order_acquire, memory_order_relaxed))
+		spin_wait(lock);
+}
+
+static inline bool spin_trylock(struct spinlock *lock) TRY_ACQUIRE(true, lock)
+	NO_THREAD_SAFETY_ANALYSIS
+{
+	uint32_t unlocked = 0;
+
+	preempt_disable();
+	if (!atomic_compare_exchange_strong_explicit(&lock->locked, &unlocked, 1,
+						     memory_order_acquire, memory_order_relaxed)) {
+		preempt_enable();
+		return false;
+	}
+	return true;
+}
+
+static inline void spin_unlock(struct spinlock *lock) RELEASE(lock) NO_THREAD_SAFETY_ANALYSIS
+{
+	spin_check_release(lock);
+	atomic_store_explicit(&lock->locked, 0, memory_order_release);
+	preempt_enable();
+}
+
+/* With interrupts off meanwhile: returns the flags for spin_unlock_irq. */
+static inline must_check uint64_t spin_lock_irq(struct spinlock *lock) ACQUIRE(lock)
+	NO_THREAD_SAFETY_ANALYSIS
+{
+	uint64_t flags = irq_save();
+
+	spin_lock(lock);
+	return flags;
+}
+
+static inline void spin_unlock_irq(struct spinlock *lock, uint64_t flags) RELEASE(lock)
+	NO_THREAD_SAFETY_ANALYSIS
+{
+	spin_check_release(lock);
+	atomic_store_explicit(&lock->locked, 0, memory_order_release);
+	preempt_enable_no_resched();
+	irq_restore(flags);
+	if (unlikely(cpu_read(need_resched))) {
+		preempt_disable();
+		preempt_enable();
+	}
+}
+
+/* A sleeping mutual exclusion lock. Waiting is not interrupted by signals. */
+struct CAPABILITY("mutex") mutex {
+	struct spinlock lock;
+	uint16_t rank;
+	bool locked;
+	struct task *owner;
+	struct list_node waiters;
+};
+
+void mutex_init(struct mutex *mutex, enum lock_rank rank);
+void mutex_lock(struct mutex *mutex) ACQUIRE(mutex);
+bool mutex_trylock(struct mutex *mutex) TRY_ACQUIRE(true, mutex);
+void mutex_unlock(struct mutex *mutex) RELEASE(mutex);
+bool mutex_held(const struct mutex *mutex); /* by the calling task: for assertions */
+
+/* A sleeping lock: many readers or one writer; a waiting writer holds off new readers. */
+struct CAPABILITY("rw_lock") rw_lock {
+	struct spinlock lock;
+	uint16_t rank;
+	int32_t holders; /* readers, or -1 for a writer */
+	uint32_t writers_waiting;
+	struct task *writer;
+	struct list_node waiters;
+};
+
+void rw_init(struct rw_lock *rw, enum lock_rank rank);
+void rw_read_lock(struct rw_lock *rw) ACQUIRE_SHARED(rw);
+bool rw_read_trylock(struct rw_lock *rw) TRY_ACQUIRE_SHARED(true, rw);
+void rw_read_unlock(struct rw_lock *rw) RELEASE_SHARED(rw);
+void rw_write_lock(struct rw_lock *rw) ACQUIRE(rw);
+void rw_write_unlock(struct rw_lock *rw) RELEASE(rw);
+bool rw_write_held(const struct rw_lock *rw); /* by the calling task: for assertions */

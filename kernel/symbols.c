@@ -1,0 +1,61 @@
+/*
+ * kernel/symbols.c - addresses to names, and the walk up the frame pointers.
+ */
+#include <boot/boot_info.h>
+#include <kernel/base/log.h>
+#include <kernel/symbols.h>
+
+struct symbol {
+	uint64_t address, name; /* offset of the name */
+};
+
+struct symbol_table {
+	uint64_t count;
+	struct symbol symbols[];
+};
+
+extern const struct symbol_table kernel_symbols; /* generated */
+
+const char *symbol_find(uintptr_t address, uintptr_t *offset)
+{
+	const struct symbol_table *table = &kernel_symbols;
+	uint64_t low = 0, high = table->count;
+
+	if (address < (uintptr_t)kernel_text_begin || address >= (uintptr_t)kernel_text_end)
+		return NULL;
+	while (low < high) { /* the last symbol at or below the address */
+		uint64_t mid = low + (high - low) / 2;
+
+		if (table->symbols[mid].address <= address)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	if (low == 0)
+		return NULL;
+	*offset = address - table->symbols[low - 1].address;
+	return (const char *)&table->symbols[table->count] + table->symbols[low - 1].name;
+}
+
+#define BACKTRACE_MAX 32
+
+static bool is_kernel_stack(uintptr_t address)
+{
+	return address >= 0xffff800000000000ul && address % 8 == 0;
+}
+
+void backtrace_log(uintptr_t rbp)
+{
+	for (unsigned depth = 0; depth < BACKTRACE_MAX && is_kernel_stack(rbp); depth++) {
+		const uintptr_t *frame = (const uintptr_t *)rbp;
+		uintptr_t offset = 0;
+		const char *name = symbol_find(frame[1], &offset);
+
+		if (!name)
+			break;
+		log_error("  %s+%#lx  [%#lx]", name, offset, frame[1]);
+		if (frame[0] <= rbp)
+			break;
+		rbp = frame[0];
+	}
+}

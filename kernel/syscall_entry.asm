@@ -1,0 +1,87 @@
+; kernel/syscall_entry.asm - the SYSCALL instruction lands here (SDM vol. 2, SYSCALL).
+;
+; rcx = user's rip, r11 = user's rflags; interrupts are off (SFMASK), rsp is still the user's. Builds
+; the same struct trap_frame as trap_entry.asm, with vector TRAP_VECTOR_SYSCALL and the number
+; in error_code, and calls syscall_dispatch(frame), which leaves its result in frame->rax.
+; If the frame was changed to another vector (signal return, exec), or rip is not canonical, it
+; goes back by iretq, else by sysretq.
+
+CPU_KERNEL_STACK_TOP equ 16
+CPU_USER_STACK_POINTER equ 24
+
+SELECTOR_USER_DATA equ 0x1b
+SELECTOR_USER_CODE equ 0x23
+TRAP_VECTOR_SYSCALL equ 0x100
+
+FRAME_RAX    equ 10 * 8
+FRAME_VECTOR equ 15 * 8
+FRAME_RIP    equ FRAME_VECTOR + 16
+FRAME_RFLAGS equ FRAME_VECTOR + 32
+FRAME_RSP    equ FRAME_VECTOR + 40
+
+extern syscall_dispatch
+extern trap_return_to_user
+extern trap_return_user
+
+section .text
+global syscall_entry
+syscall_entry:
+	swapgs
+	mov [gs:CPU_USER_STACK_POINTER], rsp
+	mov rsp, [gs:CPU_KERNEL_STACK_TOP]
+	push SELECTOR_USER_DATA
+	push qword [gs:CPU_USER_STACK_POINTER]
+	push r11
+	push SELECTOR_USER_CODE
+	push rcx
+	push rax
+	push TRAP_VECTOR_SYSCALL
+	push rdi
+	push rsi
+	push rdx
+	push rcx
+	push rax
+	push r8
+	push r9
+	push r10
+	push r11
+	push rbx
+	push rbp
+	push r12
+	push r13
+	push r14
+	push r15
+	sti
+	mov rdi, rsp
+	xor ebp, ebp
+	call syscall_dispatch
+	cli
+	mov rdi, rsp
+	call trap_return_to_user
+	cmp qword [rsp + FRAME_VECTOR], TRAP_VECTOR_SYSCALL
+	jne .by_iret
+	mov rcx, [rsp + FRAME_RIP]
+	mov rax, rcx
+	shr rax, 47                     ; SYSRET to a non-canonical address would fault in the kernel
+	jnz .by_iret
+	pop r15
+	pop r14
+	pop r13
+	pop r12
+	pop rbp
+	pop rbx
+	pop r11                         ; overwritten below
+	pop r10
+	pop r9
+	pop r8
+	pop rax
+	add rsp, 8                      ; rcx stays rip
+	pop rdx
+	pop rsi
+	pop rdi
+	mov r11, [rsp + 32]             ; rflags: vector, error code, rip, cs, rflags
+	mov rsp, [rsp + 40]
+	swapgs
+	o64 sysret
+.by_iret:
+	jmp trap_return_user

@@ -1,0 +1,115 @@
+/*
+ * mm/check.c - walks a whole space and checks what must always hold (docs/invariants.md).
+ *
+ * Called by tests and by the checking build after changes of shape. Panics at the first
+ * violation, with the address.
+ */
+#include <kernel/base/panic.h>
+#include <linux/mman.h>
+#include <mm/mm_private.h>
+
+struct space_check {
+	struct page_table_visitor visitor;
+	struct mem_space *space;
+	uint64_t anon, file, tables;
+};
+
+static void check_present(struct space_check *check, uintptr_t address, struct page_entry entry, const struct mem_zone *zone)
+{
+	enum frame_kind kind = frame_kind(entry.frame);
+
+	if (kind == FRAME_ANON)
+		check->anon++;
+	else if (kind == FRAME_CACHE)
+		check->file++;
+	else if (kind != FRAME_ZERO)
+		panic("check: %#lx maps a frame of kind %d", address, kind);
+	if (entry.writable && !(zone->prot & PROT_WRITE))
+		panic("check: %#lx is writable, its zone is not", address);
+	if (entry.writable && kind == FRAME_ANON && frame_refs(entry.frame) != 1)
+		panic("check: %#lx is writable but its frame has %u references", address,
+		      frame_refs(entry.frame));
+	if (entry.writable && kind == FRAME_CACHE && !(frame_state(entry.frame) & FRAME_DIRTY))
+		panic("check: %#lx is writable but its cached frame is clean", address);
+	if (entry.writable && kind == FRAME_CACHE && !(zone->flags & ZONE_SHARED))
+		panic("check: %#lx writes to a cached frame of a private zone", address);
+	if (entry.executable && !(zone->prot & PROT_EXEC))
+		panic("check: %#lx is executable, its zone is not", address);
+	if (kind != FRAME_ZERO && frame_refs(entry.frame) == 0)
+		panic("check: %#lx maps a free frame", address);
+}
+
+static void check_entry(struct page_table_visitor *visitor, uintptr_t address, struct page_entry entry)
+{
+	struct space_check *check = container_of(visitor, struct space_check, visitor);
+	struct mem_zone *zone = mem_zone_find(&check->space->zones, address);
+
+	if (!zone)
+		panic("check: %#lx is mapped outside all zones", address);
+	switch (entry.kind) {
+	case ENTRY_PRESENT:
+		check_present(check, address, entry, zone);
+		break;
+	case ENTRY_HELD:
+		if (zone->prot != PROT_NONE || frame_kind(entry.frame) != FRAME_ANON)
+			panic("check: %#lx is held wrongly", address);
+		check->anon++;
+		break;
+	case ENTRY_DEVICE:
+		if (!zone->object || !zone->ops->map_device)
+			panic("check: %#lx is a device page in a zone without one", address);
+		break;
+	case ENTRY_EMPTY:
+		break;
+	}
+}
+
+static void check_table(struct page_table_visitor *visitor, uintptr_t address, struct frame *table, unsigned level, unsigned used)
+{
+	struct space_check *check = container_of(visitor, struct space_check, visitor);
+
+	check->tables++;
+	if (frame_kind(table) != FRAME_TABLE || frame_refs(table) != 1)
+		panic("check: table of level %u at %#lx has kind %d, %u references", level, address,
+		      frame_kind(table), frame_refs(table));
+	if (table->index != used)
+		panic("check: table of level %u at %#lx says %lu entries, has %u", level, address,
+		      table->index, used);
+}
+
+static void check_neighbours(struct mem_space *space)
+{
+	struct mem_zone *zone;
+	uint64_t pages = 0;
+
+	list_for_each_entry(zone, &space->zones.list, next) {
+		struct mem_zone *next = mem_zone_next(&space->zones, zone);
+
+		pages += (zone->end - zone->beg) >> PAGE_SHIFT;
+		if (zone->space != space)
+			panic("check: zone %#lx belongs to another space", zone->beg);
+		if (next && mem_zone_can_merge(zone, next))
+			panic("check: equal neighbours at %#lx were not merged", zone->end);
+	}
+	if (pages != space->mapped_pages)
+		panic("check: %lu pages mapped, %lu counted", pages, space->mapped_pages);
+}
+
+void mem_space_check(struct mem_space *space)
+{
+	struct space_check check = {
+		.visitor = {.entry = check_entry, .table = check_table},
+		.space = space,
+	};
+
+	rw_write_lock(&space->lock);
+	mem_zones_check(&space->zones);
+	check_neighbours(space);
+	page_table_visit(space, &check.visitor);
+	if (check.anon != atomic_load(&space->anon_pages) || check.file != atomic_load(&space->file_pages) ||
+	    check.tables != atomic_load(&space->table_pages))
+		panic("check: %lu anonymous, %lu file pages, %lu tables; counted %lu, %lu, %lu", check.anon,
+		      check.file, check.tables, atomic_load(&space->anon_pages),
+		      atomic_load(&space->file_pages), atomic_load(&space->table_pages));
+	rw_write_unlock(&space->lock);
+}

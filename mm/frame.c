@@ -1,0 +1,371 @@
+/*
+ * mm/frame.c - hands out physical memory, page by page, and counts who holds it.
+ *
+ * Way in: everybody who needs a page; every fault and every unmapping, so the ways through
+ * frame_alloc and frame_put are short: a few frames lie ready in an array per processor
+ * (struct frame_cache), used with interrupts off and without any lock. An empty one is
+ * refilled, a full one half drained, in one batch under the buddy allocator's lock.
+ *
+ *   frame_alloc -> cache -> (empty) buddy_alloc_many
+ *   frame_put -> last reference -> cache -> (full) buddy_free_many
+ *   frame_alloc_block, frame_free_block -> buddy
+ *
+ * Frames that were never RAM, or are reserved, are KERNEL and pinned by a saturated count.
+ * The kinds are counted per processor: a counter alone may be negative, their sum is right.
+ *
+ * Locks: none here but interrupts off; a processor touches its own cache only.
+ * Not here: blocks and merging (buddy.c), where free memory lies at boot (frame_boot.c), small
+ * objects (heap.c).
+ * Tests: tests/host/test_frame.c.
+ */
+#include <kernel/base/panic.h>
+#include <mm/buddy.h>
+#include <mm/frame_boot.h>
+#include <string.h>
+
+#define FRAME_CACHE_SIZE 64u
+#define FRAME_CACHE_BATCH 32u /* frames per refill and per drain */
+
+/* One processor's; it writes it with interrupts off. Others only read counters, a little stale. */
+struct frame_cache {
+	alignas(64) uint32_t count;
+	int64_t kinds[FRAME_ZERO + 1]; /* frames that became this kind here - that ceased to be */
+	struct frame *frames[FRAME_CACHE_SIZE];
+};
+
+struct frame *frame_array;
+uint64_t frame_array_count;
+struct frame *frame_zero;
+
+static struct frame_cache frame_caches[CPU_MAX];
+static uint64_t frame_total; /* [I] after boot */
+
+_Static_assert(sizeof(struct frame) <= 64, "one cache line per page of RAM at the most");
+
+/* Interrupts are off, so that neither the processor nor the cache changes under the caller. */
+static struct frame_cache *frame_cache_this(void)
+{
+	return &frame_caches[cpu_read(id)];
+}
+
+static void frame_kind_add(enum frame_kind kind, int64_t frames)
+{
+	uint64_t flags = irq_save();
+
+	frame_cache_this()->kinds[kind] += frames;
+	irq_restore(flags);
+}
+
+/* The preemption count keeps the end of the batch from switching tasks under frame_alloc. */
+static __attribute__((noinline)) bool frame_cache_refill(struct frame_cache *cache)
+{
+	preempt_disable();
+	cache->count = buddy_alloc_many(cache->frames, FRAME_CACHE_BATCH);
+	preempt_enable_no_resched();
+	return cache->count > 0;
+}
+
+/* Gives back the frames freed longest ago, which no processor cache remembers. */
+static __attribute__((noinline)) void frame_cache_drain(struct frame_cache *cache, unsigned batch)
+{
+	preempt_disable();
+	buddy_free_many(cache->frames, batch);
+	cache->count -= batch;
+	memmove(cache->frames, cache->frames + batch, cache->count * sizeof(cache->frames[0]));
+	preempt_enable_no_resched();
+}
+
+#ifdef STOS_CHECK
+static void frame_poison(struct frame *frame)
+{
+	uint64_t *words = frame_virt(frame);
+
+	for (size_t i = 0; i < PAGE_SIZE / sizeof(words[0]); i++)
+		words[i] = FRAME_POISON;
+}
+
+static void frame_poison_check(const struct frame *frame)
+{
+	const uint64_t *words = frame_virt(frame);
+
+	if (!(frame_state(frame) & FRAME_POISONED))
+		return; /* free since boot */
+	for (size_t i = 0; i < PAGE_SIZE / sizeof(words[0]); i++) {
+		if (words[i] != FRAME_POISON)
+			panic("free frame %#lx was written: %#lx at offset %zu", frame_phys(frame),
+			      words[i], i * sizeof(words[0]));
+	}
+}
+#define FRAME_FREED_STATE ((uint32_t)FRAME_FREE | FRAME_POISONED)
+#else
+static void frame_poison(struct frame *frame)
+{
+	(void)frame;
+}
+static void frame_poison_check(const struct frame *frame)
+{
+	(void)frame;
+}
+#define FRAME_FREED_STATE ((uint32_t)FRAME_FREE)
+#endif
+
+static void frame_set(struct frame *frame, uint32_t refs, uint32_t state)
+{
+	atomic_store_explicit(&frame->refs, refs, memory_order_relaxed);
+	atomic_store_explicit(&frame->state, state, memory_order_relaxed);
+}
+
+/* A free frame taken out of all lists becomes `kind`. */
+static void frame_begin(struct frame *frame, enum frame_kind kind, uint32_t refs)
+{
+	kcheck(frame_kind(frame) == FRAME_FREE && frame_refs(frame) == 0);
+	kcheck(!(frame_state(frame) & FRAME_IN_BUDDY));
+	frame_poison_check(frame);
+	spin_init(&frame->lock, RANK_PAGE_TABLE);
+	frame->order = 0;
+	frame->in_use = 0;
+	frame->object = NULL;
+	frame->index = 0;
+	frame_set(frame, refs, (uint32_t)kind);
+}
+
+/* A frame without references becomes free; the caller puts it into a list. */
+static void frame_end(struct frame *frame)
+{
+	kcheck(frame_kind(frame) != FRAME_FREE && frame_kind(frame) != FRAME_ZERO);
+	kcheck(!(frame_state(frame) & (FRAME_LOCKED | FRAME_WRITEBACK)));
+	frame_poison(frame);
+	frame_set(frame, 0, FRAME_FREED_STATE);
+}
+
+struct frame *frame_alloc(enum frame_kind kind)
+{
+	uint64_t flags = irq_save();
+	struct frame_cache *cache = frame_cache_this();
+	struct frame *frame;
+
+	if (unlikely(cache->count == 0) && !frame_cache_refill(cache)) {
+		irq_restore(flags);
+		return NULL;
+	}
+	frame = cache->frames[--cache->count];
+	cache->kinds[kind]++;
+	irq_restore(flags);
+	frame_begin(frame, kind, 1);
+	return frame;
+}
+
+struct frame *frame_alloc_zeroed(enum frame_kind kind)
+{
+	struct frame *frame = frame_alloc(kind);
+
+	if (likely(frame))
+		frame_clear(frame);
+	return frame;
+}
+
+/* The last reference is gone. Out of line: dropping one that is not the last stays short. */
+static __attribute__((noinline)) void frame_free(struct frame *frame)
+{
+	enum frame_kind kind = frame_kind(frame);
+	struct frame_cache *cache;
+	uint64_t flags;
+
+	kcheck(frame->order == 0);
+	frame_end(frame);
+	flags = irq_save();
+	cache = frame_cache_this();
+	if (unlikely(cache->count == FRAME_CACHE_SIZE))
+		frame_cache_drain(cache, FRAME_CACHE_BATCH);
+	cache->frames[cache->count++] = frame;
+	cache->kinds[kind]--;
+	irq_restore(flags);
+}
+
+/*
+ * Counts at or above FRAME_REFS_SATURATED are looked at, not changed. Processors that read a
+ * smaller one just before may still add or subtract a little: the one that crossed the line
+ * moves the count to FRAME_REFS_PINNED, further from both ends than they can carry it.
+ */
+void frame_get_many(struct frame *frame, uint32_t n)
+{
+	uint32_t refs = atomic_load_explicit(&frame->refs, memory_order_relaxed);
+
+	if (unlikely(refs >= FRAME_REFS_SATURATED))
+		return;
+	refs = atomic_fetch_add_explicit(&frame->refs, n, memory_order_relaxed);
+	kcheck(refs != 0);
+	if (unlikely(refs + n >= FRAME_REFS_SATURATED))
+		atomic_store_explicit(&frame->refs, FRAME_REFS_PINNED, memory_order_relaxed);
+}
+
+void frame_put(struct frame *frame)
+{
+	uint32_t refs = atomic_load_explicit(&frame->refs, memory_order_relaxed);
+
+	if (unlikely(refs >= FRAME_REFS_SATURATED))
+		return;
+	refs = atomic_fetch_sub_explicit(&frame->refs, 1, memory_order_release);
+	if (refs > 1)
+		return;
+	if (unlikely(refs == 0))
+		panic("frame %#lx put once too often", frame_phys(frame));
+	atomic_thread_fence(memory_order_acquire);
+	frame_free(frame);
+}
+
+/* What lies in this processor's cache may be what the block lacks. */
+static __attribute__((noinline)) struct frame *frame_block_retry(unsigned order)
+{
+	uint64_t flags = irq_save();
+	struct frame_cache *cache = frame_cache_this();
+
+	frame_cache_drain(cache, cache->count);
+	irq_restore(flags);
+	return buddy_alloc(order);
+}
+
+struct frame *frame_alloc_block(unsigned order)
+{
+	struct frame *head;
+
+	kassert(order <= FRAME_ORDER_MAX);
+	if (order == 0)
+		return frame_alloc(FRAME_KERNEL);
+	head = buddy_alloc(order);
+	if (unlikely(!head))
+		head = frame_block_retry(order);
+	if (unlikely(!head))
+		return NULL;
+	for (size_t i = 0; i < 1ul << order; i++)
+		frame_begin(&head[i], FRAME_KERNEL, i == 0);
+	head->order = order;
+	frame_kind_add(FRAME_KERNEL, 1l << order);
+	return head;
+}
+
+void frame_free_block(struct frame *head, unsigned order)
+{
+	kassert(frame_kind(head) == FRAME_KERNEL && frame_refs(head) == 1 && head->order == order);
+	if (order == 0) {
+		frame_put(head);
+		return;
+	}
+	for (size_t i = 0; i < 1ul << order; i++)
+		frame_end(&head[i]);
+	frame_kind_add(FRAME_KERNEL, -(1l << order));
+	buddy_free(head, order);
+}
+
+/* What frame_init was told is reserved, or a hole: pinned, and not taken out before. */
+static void frame_check_reserved(const struct frame *frame)
+{
+	kassert(frame >= frame_array && frame < frame_array + frame_array_count);
+	kassert(frame_kind(frame) == FRAME_KERNEL && frame_refs(frame) >= FRAME_REFS_SATURATED);
+}
+
+void frame_free_reserved(phys_t beg, phys_t end)
+{
+	uint64_t first = PAGE_ALIGN_UP(beg) >> PAGE_SHIFT;
+	uint64_t last = PAGE_ALIGN_DOWN(end) >> PAGE_SHIFT;
+
+	if (first >= last)
+		return;
+	for (uint64_t i = first; i < last; i++) {
+		frame_check_reserved(&frame_array[i]);
+		frame_end(&frame_array[i]);
+	}
+	frame_kind_add(FRAME_KERNEL, -(int64_t)(last - first));
+	buddy_free_range(first, last);
+}
+
+struct frame *frame_adopt_reserved(phys_t page, enum frame_kind kind)
+{
+	struct frame *frame = phys_to_frame(page);
+
+	frame_check_reserved(frame);
+	frame_set(frame, 0, FRAME_FREE);
+	frame_begin(frame, kind, 1);
+	frame_kind_add(FRAME_KERNEL, -1);
+	frame_kind_add(kind, 1);
+	return frame;
+}
+
+void frame_init(const struct memory_range *usable, size_t usable_count,
+		const struct memory_range *reserved, size_t reserved_count)
+{
+	struct frame_boot boot = {
+	    .usable = usable,
+	    .usable_count = usable_count,
+	    .reserved = reserved,
+	    .reserved_count = reserved_count,
+	};
+
+	memset(frame_caches, 0, sizeof(frame_caches));
+	buddy_init();
+	frame_boot(&boot);
+	frame_total = boot.usable_frames;
+	frame_kind_add(FRAME_KERNEL, (int64_t)(boot.usable_frames - boot.free_frames));
+
+	frame_zero = frame_alloc_zeroed(FRAME_ZERO);
+	kassert(frame_zero);
+	frame_set(frame_zero, FRAME_REFS_PINNED, FRAME_ZERO);
+}
+
+uint64_t frame_free_count(void)
+{
+	uint64_t count = buddy_free_count();
+
+	for (unsigned i = 0; i < CPU_MAX; i++)
+		count += __atomic_load_n(&frame_caches[i].count, __ATOMIC_RELAXED);
+	return count;
+}
+
+uint64_t frame_reachable_count(void)
+{
+	uint64_t flags = irq_save();
+	uint64_t count = frame_cache_this()->count;
+
+	irq_restore(flags);
+	return buddy_free_count() + count;
+}
+
+uint64_t frame_total_count(void)
+{
+	return frame_total;
+}
+
+void frame_kind_counts(uint64_t counts[FRAME_ZERO + 1])
+{
+	counts[FRAME_FREE] = frame_free_count();
+	for (unsigned kind = FRAME_FREE + 1; kind <= FRAME_ZERO; kind++) {
+		int64_t sum = 0;
+
+		for (unsigned i = 0; i < CPU_MAX; i++)
+			sum += __atomic_load_n(&frame_caches[i].kinds[kind], __ATOMIC_RELAXED);
+		counts[kind] = (uint64_t)MAX(sum, 0l);
+	}
+}
+
+/* Only exact while no other processor allocates. */
+void frame_check(void)
+{
+	uint64_t counts[FRAME_ZERO + 1];
+	uint64_t sum = 0;
+
+	buddy_check();
+	for (unsigned i = 0; i < CPU_MAX; i++) {
+		const struct frame_cache *cache = &frame_caches[i];
+
+		kassert(cache->count <= FRAME_CACHE_SIZE);
+		for (unsigned j = 0; j < cache->count; j++) {
+			kassert(frame_kind(cache->frames[j]) == FRAME_FREE);
+			kassert(!(frame_state(cache->frames[j]) & FRAME_IN_BUDDY));
+			kassert(frame_refs(cache->frames[j]) == 0);
+		}
+	}
+	frame_kind_counts(counts);
+	for (unsigned kind = FRAME_FREE; kind <= FRAME_ZERO; kind++)
+		sum += counts[kind];
+	kassert(sum == frame_total);
+}

@@ -1,0 +1,213 @@
+/*
+ * mm/mem_protect.c - mprotect, msync and madvise: ranges of zones keep their place but change.
+ *
+ * All three walk the zones of a range; a hole is ENOMEM, but what came before it stays changed
+ * (mprotect stops there; msync and madvise go on).
+ */
+#include <kernel/base/errno.h>
+#include <linux/mman.h>
+#include <mm/mm_private.h>
+
+static int check_range(uintptr_t addr, size_t length)
+{
+	if (addr % PAGE_SIZE)
+		return -EINVAL;
+	if (PAGE_ALIGN_UP(length) < length)
+		return -ENOMEM;
+	if (addr > USER_SPACE_END || PAGE_ALIGN_UP(length) > USER_SPACE_END - addr)
+		return -ENOMEM;
+	return 0;
+}
+
+/* The pieces that [beg, end) of the zone would leave are too many. */
+static bool split_refused(const struct mem_space *space, const struct mem_zone *zone, uintptr_t beg,
+			  uintptr_t end)
+{
+	return space->zones.count + (zone->beg < beg) + (zone->end > end) > ZONES_MAX;
+}
+
+/* One zone, of which [beg, end) is all that is left after cutting. */
+static struct mem_zone *protect_zone(struct mem_space *space, struct mem_zone *zone, uintptr_t beg,
+				     uintptr_t end, uint32_t prot, struct zone_spares *spares,
+				     struct list_node *ended)
+{
+	if (zone->prot == prot)
+		return zone;
+	if (zone->beg < beg) {
+		zone_split(space, zone, beg, spares);
+		zone = mem_zone_next(&space->zones, zone);
+	}
+	if (zone->end > end)
+		zone_split(space, zone, end, spares);
+	zone->prot = prot;
+	page_table_protect_range(space, zone->beg, zone->end, prot);
+	return zone_merge(space, zone, ended);
+}
+
+static int protect_locked(struct mem_space *space, uintptr_t beg, uintptr_t end, uint32_t prot,
+			  struct zone_spares *spares, struct list_node *ended)
+{
+	uintptr_t at = beg;
+
+	while (at < end) {
+		struct mem_zone *zone = mem_zone_find(&space->zones, at);
+
+		if (!zone)
+			return -ENOMEM;
+		if (prot & ~zone->max_prot)
+			return -EACCES;
+		if (zone->prot != prot && split_refused(space, zone, at, end))
+			return -ENOMEM;
+		zone = protect_zone(space, zone, at, end, prot, spares, ended);
+		at = zone->end;
+	}
+	return 0;
+}
+
+int mem_protect(struct mem_space *space, uintptr_t addr, size_t length, int prot)
+{
+	struct list_node ended = LIST_INIT(ended);
+	struct zone_spares spares;
+	int error = check_range(addr, length);
+
+	if (error || length == 0)
+		return error;
+	error = zone_spares_fill(&spares);
+	if (error)
+		return error;
+	rw_write_lock(&space->lock);
+	error = protect_locked(space, addr, addr + PAGE_ALIGN_UP(length), (uint32_t)prot, &spares, &ended);
+	rw_write_unlock(&space->lock);
+	zones_end(&ended);
+	zone_spares_drop(&spares);
+	return error;
+}
+
+/* ---- msync ---- */
+
+/*
+ * The next shared object in [*at, end) with its pages, referenced: the sync itself sleeps without
+ * the space's lock. Sets *hole when unmapped pages were passed. NULL at the end.
+ */
+static struct mem_object *next_shared(struct mem_space *space, uintptr_t *at, uintptr_t end, bool *hole,
+				      uint64_t *first, uint64_t *last)
+{
+	struct mem_object *object = NULL;
+
+	rw_read_lock(&space->lock);
+	while (*at < end && !object) {
+		struct mem_zone *zone = mem_zone_find_from(&space->zones, *at);
+		uintptr_t stop;
+
+		if (!zone || zone->beg >= end) {
+			*hole = true;
+			*at = end;
+			break;
+		}
+		if (zone->beg > *at) {
+			*hole = true;
+			*at = zone->beg;
+		}
+		stop = MIN(zone->end, end);
+		if ((zone->flags & ZONE_SHARED) && zone->object) {
+			object = zone->object;
+			mem_object_get(object);
+			*first = (zone->offset + (*at - zone->beg)) >> PAGE_SHIFT;
+			*last = (zone->offset + (stop - 1 - zone->beg)) >> PAGE_SHIFT;
+		}
+		*at = stop;
+	}
+	rw_read_unlock(&space->lock);
+	return object;
+}
+
+int mem_sync(struct mem_space *space, uintptr_t addr, size_t length, int flags)
+{
+	int error = check_range(addr, length), result = 0;
+	uintptr_t end = addr + PAGE_ALIGN_UP(length);
+	struct mem_object *object;
+	uint64_t first, last;
+	bool hole = false;
+
+	if (error)
+		return error;
+	while ((object = next_shared(space, &addr, end, &hole, &first, &last))) {
+		error = 0;
+		if ((flags & MS_SYNC) && object->ops->sync)
+			error = object->ops->sync(object, first, last, flags);
+		if (error && !result)
+			result = error;
+		mem_object_put(object);
+	}
+	return result ? result : hole ? -ENOMEM : 0;
+}
+
+/* ---- madvise ---- */
+
+enum advice_kind { ADVICE_UNKNOWN, ADVICE_HINT, ADVICE_DROP, ADVICE_POPULATE_READ, ADVICE_POPULATE_WRITE };
+
+static enum advice_kind advice_kind(int advice)
+{
+	switch (advice) {
+	case MADV_NORMAL:
+	case MADV_RANDOM:
+	case MADV_SEQUENTIAL:
+	case MADV_WILLNEED:
+	case MADV_HUGEPAGE:
+	case MADV_NOHUGEPAGE:
+	case MADV_DONTDUMP:
+	case MADV_DODUMP:
+	case MADV_MERGEABLE:
+	case MADV_UNMERGEABLE:
+	case MADV_COLD:
+	case MADV_PAGEOUT:
+		return ADVICE_HINT;
+	case MADV_DONTNEED:
+	case MADV_FREE: /* may free at any time: at once is a time */
+		return ADVICE_DROP;
+	case MADV_POPULATE_READ:
+		return ADVICE_POPULATE_READ;
+	case MADV_POPULATE_WRITE:
+		return ADVICE_POPULATE_WRITE;
+	default:
+		return ADVICE_UNKNOWN;
+	}
+}
+
+static int advise_zones(struct mem_space *space, uintptr_t beg, uintptr_t end, int advice, enum advice_kind kind)
+{
+	struct mem_zone *zone = mem_zone_find_overlap(&space->zones, beg, end);
+	uintptr_t at = beg;
+	int error = 0;
+
+	for (; zone && zone->beg < end; zone = mem_zone_next(&space->zones, zone)) {
+		if (zone->beg > at)
+			error = -ENOMEM;
+		if (advice == MADV_FREE && zone->object)
+			return -EINVAL;
+		if (kind == ADVICE_DROP)
+			page_table_clear_range(space, MAX(zone->beg, beg), MIN(zone->end, end), CLEAR_ALL);
+		at = zone->end;
+	}
+	return at < end ? -ENOMEM : error;
+}
+
+int mem_advise(struct mem_space *space, uintptr_t addr, size_t length, int advice)
+{
+	enum advice_kind kind = advice_kind(advice);
+	size_t size = PAGE_ALIGN_UP(length);
+	int error;
+
+	/* A range may leave user space (there is nothing: ENOMEM), but not wrap around. */
+	if (kind == ADVICE_UNKNOWN || addr % PAGE_SIZE || size < length || addr + size < addr)
+		return -EINVAL;
+	if (length == 0)
+		return 0;
+	if (kind == ADVICE_POPULATE_READ || kind == ADVICE_POPULATE_WRITE)
+		return mem_populate(space, addr, length, kind == ADVICE_POPULATE_WRITE);
+	/* Pages are dropped under the lock for writing, so that no fault refills behind our back. */
+	rw_write_lock(&space->lock);
+	error = advise_zones(space, addr, addr + size, advice, kind);
+	rw_write_unlock(&space->lock);
+	return error;
+}

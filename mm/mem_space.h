@@ -1,0 +1,80 @@
+/*
+ * mm/mem_space.h - one address space: its zones, its page tables, its limits.
+ *
+ * Shared by CLONE_VM. `users` are tasks that run in it; `holders` keep the struct (a peek from
+ * /proc, a processor that still has it loaded). The last user tears the zones down.
+ */
+#pragma once
+
+#include <kernel/base/lock.h>
+#include <mm/mem_zone.h>
+
+struct mem_space {
+	_Atomic uint32_t users, holders;
+	struct rw_lock lock;      /* [Z]: zones and everything below unless marked */
+	struct mem_zones zones;
+	phys_t root;              /* [I] the root table */
+	_Atomic uint64_t loaded_on; /* processors that have it loaded, one bit each */
+	uintptr_t brk_beg, brk_end; /* brk_end: exact, as the program set it */
+	uintptr_t mmap_top;       /* [I] mappings are placed below, top down */
+	uintptr_t stack_top;
+	uintptr_t arg_beg, arg_end, env_beg, env_end; /* for /proc */
+	_Atomic uint64_t anon_pages, file_pages;      /* resident, for /proc */
+	_Atomic uint64_t table_pages;
+	uint64_t mapped_pages;    /* sum of the zones */
+	uint64_t peak_pages;
+	struct file *exe;         /* for /proc/<pid>/exe */
+};
+
+/* An empty space with users 1: 0 or -ENOMEM. */
+must_check int mem_space_create(struct mem_space **space);
+/* A copy for fork: zones duplicated, private pages copy-on-write. 0 or -ENOMEM, unwound. Sleeps. */
+must_check int mem_space_fork(struct mem_space *from, struct mem_space **copy);
+void mem_space_get_user(struct mem_space *space);
+/* The last one unmaps everything. Sleeps. */
+void mem_space_put_user(struct mem_space *space);
+void mem_space_hold(struct mem_space *space);
+void mem_space_drop(struct mem_space *space);
+
+/*
+ * Loads `space` (NULL: the kernel's own tables) on this processor; preemption is off. Returns what
+ * was loaded before, for the caller to drop where it holds no lock; NULL if there is nothing to drop.
+ */
+must_check struct mem_space *mem_space_switch(struct mem_space *space);
+
+/*
+ * The system calls' bodies; the space is unlocked on entry. Contracts as in mmap(2),
+ * munmap(2), mprotect(2), msync(2), brk(2), madvise(2). `file` is NULL for anonymous.
+ */
+must_check int mem_map(struct mem_space *space, uintptr_t hint, size_t length, int prot, int flags,
+		       struct file *file, uint64_t offset, uintptr_t *result);
+must_check int mem_unmap(struct mem_space *space, uintptr_t addr, size_t length);
+must_check int mem_protect(struct mem_space *space, uintptr_t addr, size_t length, int prot);
+must_check int mem_sync(struct mem_space *space, uintptr_t addr, size_t length, int flags);
+must_check int mem_advise(struct mem_space *space, uintptr_t addr, size_t length, int advice);
+uintptr_t mem_brk(struct mem_space *space, uintptr_t brk);
+must_check int mem_remap(struct mem_space *space, uintptr_t old_addr, size_t old_length,
+			 size_t new_length, int flags, uintptr_t new_addr, uintptr_t *result);
+/*
+ * Makes the pages of the range present, up to the first that cannot be: 0, -ENOMEM (no zone, no
+ * memory), -EINVAL (the zone forbids it), -EFAULT (SIGBUS), -EINTR (the task is being killed). Sleeps.
+ */
+int mem_populate(struct mem_space *space, uintptr_t addr, size_t length, bool for_write);
+
+/* exec's stack: a ZONE_STACK of `initial` bytes below `top`. */
+must_check int mem_map_stack(struct mem_space *space, uintptr_t top, size_t initial, int prot);
+void mem_set_brk(struct mem_space *space, uintptr_t start);
+
+/*
+ * Copies between kernel memory and another (or this) space, page by page through its tables,
+ * faulting pages in. `force` ignores the zone's protection as ptrace would. Returns bytes
+ * done. Sleeps.
+ */
+size_t mem_space_peek(struct mem_space *space, uintptr_t addr, void *dst, size_t size);
+size_t mem_space_poke(struct mem_space *space, uintptr_t addr, const void *src, size_t size);
+
+/* The page of addr in the format of /proc/<pid>/pagemap. Sleeps. */
+uint64_t mem_space_pagemap(struct mem_space *space, uintptr_t addr);
+
+/* All invariants of the space and its tables; panics where one does not hold. */
+void mem_space_check(struct mem_space *space);

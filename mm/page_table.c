@@ -1,0 +1,591 @@
+/*
+ * mm/page_table.c - the user half's page tables (mm/page_table.h has the story).
+ *
+ * Called by fault.c (one slot at a time), by mem_map.c and mem_object.c (ranges) and fork.
+ *
+ * Locks: a table's entries are changed under its own lock; parent before child. The walk down
+ * reads upper entries without locks: they only ever go from empty to present while anyone may
+ * walk, and back only when the space is locked for writing and no zone lies below.
+ *
+ * Not here: which page to map (fault.c), the kernel half (kernel_map.c), flushing (tlb.c).
+ */
+#include <kernel/base/errno.h>
+#include <kernel/base/panic.h>
+#include <linux/mman.h>
+#include <mm/kernel_map.h>
+#include <mm/page_bits.h>
+#include <mm/page_table.h>
+#include <string.h>
+
+#define LEVEL_ROOT 4
+#define LEVEL_LEAF 1
+#define TABLE_RIGHTS (PAGE_PRESENT | PAGE_WRITABLE | PAGE_USER)
+
+static uint64_t *table_entries(struct frame *table)
+{
+	return frame_virt(table);
+}
+
+static struct frame *entry_frame(uint64_t entry)
+{
+	return phys_to_frame(entry & PAGE_FRAME_MASK);
+}
+
+static uint64_t entry_load(const uint64_t *entry)
+{
+	return __atomic_load_n(entry, __ATOMIC_ACQUIRE);
+}
+
+static void entry_store(uint64_t *entry, uint64_t value)
+{
+	__atomic_store_n(entry, value, __ATOMIC_RELEASE);
+}
+
+static struct frame *table_create(void)
+{
+	struct frame *table = frame_alloc_zeroed(FRAME_TABLE);
+
+	if (table) {
+		spin_init(&table->lock, RANK_PAGE_TABLE);
+		table->index = 0;
+	}
+	return table;
+}
+
+int page_table_create(struct mem_space *space)
+{
+	struct frame *root = table_create();
+
+	if (!root)
+		return -ENOMEM;
+	kernel_map_copy_upper_half(frame_virt(root));
+	space->root = frame_phys(root);
+	atomic_fetch_add(&space->table_pages, 1);
+	return 0;
+}
+
+/* ---- walking ---- */
+
+static struct frame *table_add(struct mem_space *space, struct frame *parent, uint64_t *entry)
+{
+	struct frame *table = table_create();
+
+	if (!table)
+		return NULL;
+	spin_lock(&parent->lock);
+	if (*entry & PAGE_PRESENT) { /* another thread was faster */
+		spin_unlock(&parent->lock);
+		frame_put(table);
+		return entry_frame(*entry);
+	}
+	parent->index++;
+	entry_store(entry, frame_phys(table) | TABLE_RIGHTS);
+	spin_unlock(&parent->lock);
+	atomic_fetch_add(&space->table_pages, 1);
+	return table;
+}
+
+static void mark_has_object(struct frame *table)
+{
+	if (!(frame_state(table) & FRAME_HAS_OBJECT))
+		atomic_fetch_or(&table->state, FRAME_HAS_OBJECT);
+}
+
+static void slot_set(struct page_slot *slot, struct mem_space *space, uintptr_t address, struct frame *leaf)
+{
+	slot->space = space;
+	slot->address = PAGE_ALIGN_DOWN(address);
+	slot->table = leaf;
+	slot->entry = &table_entries(leaf)[page_table_slot(address, LEVEL_LEAF)];
+}
+
+int page_slot_lock(struct mem_space *space, uintptr_t address, bool has_object, struct page_slot *slot)
+{
+	struct frame *table = phys_to_frame(space->root);
+
+	for (unsigned level = LEVEL_ROOT; level > LEVEL_LEAF; level--) {
+		uint64_t *entry = &table_entries(table)[page_table_slot(address, level)];
+		uint64_t value = entry_load(entry);
+
+		if (has_object)
+			mark_has_object(table);
+		table = value & PAGE_PRESENT ? entry_frame(value) : table_add(space, table, entry);
+		if (!table)
+			return -ENOMEM;
+	}
+	if (has_object)
+		mark_has_object(table);
+	slot_set(slot, space, address, table);
+	spin_lock(&table->lock);
+	return 0;
+}
+
+bool page_slot_lock_existing(struct mem_space *space, uintptr_t address, struct page_slot *slot)
+{
+	struct frame *table = phys_to_frame(space->root);
+
+	for (unsigned level = LEVEL_ROOT; level > LEVEL_LEAF; level--) {
+		uint64_t value = entry_load(&table_entries(table)[page_table_slot(address, level)]);
+
+		if (!(value & PAGE_PRESENT))
+			return false;
+		table = entry_frame(value);
+	}
+	slot_set(slot, space, address, table);
+	spin_lock(&table->lock);
+	return true;
+}
+
+void page_slot_unlock(struct page_slot *slot)
+{
+	spin_unlock(&slot->table->lock);
+}
+
+bool page_slot_advance(struct page_slot *slot)
+{
+	if (page_table_slot(slot->address, LEVEL_LEAF) == PAGE_TABLE_ENTRIES - 1)
+		return false;
+	slot->address += PAGE_SIZE;
+	slot->entry++;
+	return true;
+}
+
+/* ---- one entry ---- */
+
+static struct page_entry entry_decode(uint64_t value)
+{
+	struct page_entry entry = {.kind = ENTRY_EMPTY};
+
+	if (value & PAGE_HELD)
+		entry.kind = ENTRY_HELD;
+	else if (value & PAGE_DEVICE)
+		entry.kind = ENTRY_DEVICE;
+	else if (value & PAGE_PRESENT)
+		entry.kind = ENTRY_PRESENT;
+	else
+		return entry;
+	if (entry.kind != ENTRY_DEVICE)
+		entry.frame = entry_frame(value);
+	entry.writable = value & PAGE_WRITABLE;
+	entry.executable = !(value & PAGE_NX);
+	return entry;
+}
+
+struct page_entry page_slot_read(const struct page_slot *slot)
+{
+	return entry_decode(*slot->entry);
+}
+
+/* Resident pages, as /proc shows them; the zero frame is nobody's. */
+static void count_resident(struct mem_space *space, const struct frame *frame, int64_t change)
+{
+	enum frame_kind kind = frame_kind(frame);
+
+	if (kind == FRAME_ANON)
+		atomic_fetch_add_explicit(&space->anon_pages, (uint64_t)change, memory_order_relaxed);
+	else if (kind == FRAME_CACHE)
+		atomic_fetch_add_explicit(&space->file_pages, (uint64_t)change, memory_order_relaxed);
+}
+
+static uint64_t rights_of(uint32_t prot)
+{
+	return PAGE_PRESENT | PAGE_USER | (prot & PROT_EXEC ? 0 : PAGE_NX);
+}
+
+void page_slot_install(struct page_slot *slot, struct frame *frame, uint32_t prot, bool writable)
+{
+	kcheck(*slot->entry == 0);
+	kcheck(!writable || frame_kind(frame) != FRAME_ZERO);
+	slot->table->index++;
+	count_resident(slot->space, frame, 1);
+	entry_store(slot->entry, frame_phys(frame) | rights_of(prot) | (writable ? PAGE_WRITABLE : 0));
+}
+
+void page_slot_install_device(struct page_slot *slot, const struct device_page *page, uint32_t prot)
+{
+	kcheck(*slot->entry == 0);
+	slot->table->index++;
+	entry_store(slot->entry, page->phys | rights_of(prot) | PAGE_DEVICE |
+					 (prot & PROT_WRITE ? PAGE_WRITABLE : 0) |
+					 (page->uncached ? PAGE_UNCACHED : 0));
+}
+
+/*
+ * A writable entry of a cache page goes away: whoever wrote through it must not be forgotten, even
+ * if write-back cleaned the frame without seeing this entry's zone any more (munmap takes the zone
+ * off the object's list first).
+ */
+static void keep_dirty(uint64_t value, struct frame *frame)
+{
+	if ((value & PAGE_WRITABLE) && frame_kind(frame) == FRAME_CACHE &&
+	    !(frame_state(frame) & FRAME_DIRTY))
+		atomic_fetch_or(&frame->state, FRAME_DIRTY);
+}
+
+/* Empties an entry without flushing; the reference is the caller's. NULL for a device's. */
+static struct frame *entry_take(struct mem_space *space, struct frame *table, uint64_t *entry)
+{
+	uint64_t value = *entry;
+	struct frame *frame;
+
+	table->index--;
+	entry_store(entry, 0);
+	if (value & PAGE_DEVICE)
+		return NULL;
+	frame = entry_frame(value);
+	keep_dirty(value, frame);
+	count_resident(space, frame, -1);
+	return frame;
+}
+
+struct frame *page_slot_remove(struct page_slot *slot)
+{
+	struct frame *frame = entry_take(slot->space, slot->table, slot->entry);
+
+	tlb_flush_range(slot->space, slot->address, slot->address + PAGE_SIZE);
+	return frame;
+}
+
+void page_slot_make_writable(struct page_slot *slot)
+{
+	entry_store(slot->entry, *slot->entry | PAGE_WRITABLE);
+}
+
+/* ---- ranges ---- */
+
+/* Frames whose entries are gone, kept until no processor can use them any more. */
+#define GATHER_MAX 64
+
+struct gather {
+	struct mem_space *space;
+	uintptr_t beg, end; /* to be flushed */
+	unsigned count;
+	struct frame *frames[GATHER_MAX];
+};
+
+static void gather_finish(struct gather *gather)
+{
+	if (gather->end > gather->beg)
+		tlb_flush_range(gather->space, gather->beg, gather->end);
+	for (unsigned i = 0; i < gather->count; i++)
+		frame_put(gather->frames[i]);
+	gather->count = 0;
+	gather->beg = gather->end;
+}
+
+/*
+ * The leaf table of `address` in an existing tree, or NULL; then *skip is the span below the
+ * missing table, so that a walk of a sparse range costs what is there.
+ */
+static struct frame *leaf_find(struct mem_space *space, uintptr_t address, uint64_t *skip)
+{
+	struct frame *table = phys_to_frame(space->root);
+
+	for (unsigned level = LEVEL_ROOT; level > LEVEL_LEAF; level--) {
+		uint64_t value = entry_load(&table_entries(table)[page_table_slot(address, level)]);
+
+		if (!(value & PAGE_PRESENT)) {
+			*skip = 1ull << (PAGE_SHIFT + 9 * (level - 1));
+			return NULL;
+		}
+		table = entry_frame(value);
+	}
+	*skip = PAGE_LEAF_SPAN;
+	return table;
+}
+
+static uintptr_t next_span(uintptr_t address, uint64_t span, uintptr_t end)
+{
+	return MIN(ALIGN_DOWN(address, span) + span, end);
+}
+
+static bool entry_is_wanted(uint64_t value, enum clear_what what)
+{
+	if (value == 0)
+		return false;
+	return what == CLEAR_ALL || ((value & PAGE_PRESENT) && !(value & PAGE_DEVICE) &&
+				     frame_kind(entry_frame(value)) == FRAME_CACHE);
+}
+
+static void clear_leaf(struct gather *gather, struct frame *table, uintptr_t beg, uintptr_t end, enum clear_what what)
+{
+	uint64_t *entry = &table_entries(table)[page_table_slot(beg, LEVEL_LEAF)];
+
+	spin_lock(&table->lock);
+	for (uintptr_t page = beg; page < end && table->index > 0; page += PAGE_SIZE, entry++) {
+		struct frame *frame;
+
+		if (!entry_is_wanted(*entry, what))
+			continue;
+		if (gather->count == GATHER_MAX) {
+			gather->end = page;
+			gather_finish(gather);
+		}
+		frame = entry_take(gather->space, table, entry);
+		if (frame)
+			gather->frames[gather->count++] = frame;
+	}
+	gather->end = end;
+	spin_unlock(&table->lock);
+}
+
+void page_table_clear_range(struct mem_space *space, uintptr_t beg, uintptr_t end, enum clear_what what)
+{
+	struct gather gather = {.space = space, .beg = beg, .end = beg};
+	uint64_t span;
+
+	for (uintptr_t page = beg; page < end;) {
+		struct frame *leaf = leaf_find(space, page, &span);
+		uintptr_t next = next_span(page, span, end);
+
+		if (leaf)
+			clear_leaf(&gather, leaf, page, next, what);
+		page = next;
+	}
+	gather_finish(&gather);
+}
+
+/*
+ * Frees the tables below `table` that lie wholly in [beg, end). Their entries are empty; a level
+ * above goes too when it became empty and lies inside.
+ */
+static void free_below(struct mem_space *space, struct frame *table, unsigned level, uintptr_t beg, uintptr_t end)
+{
+	uint64_t span = 1ull << (PAGE_SHIFT + 9 * (level - 1)); /* of one entry */
+	uint64_t *entries = table_entries(table);
+	uintptr_t base = ALIGN_DOWN(beg, span);
+	unsigned first = page_table_slot(beg, level), last = page_table_slot(end - 1, level);
+
+	for (unsigned slot = first; slot <= last && table->index > 0; slot++) {
+		uintptr_t from = base + (slot - first) * span, to = from + span;
+		struct frame *child;
+
+		if (!entries[slot])
+			continue;
+		child = entry_frame(entries[slot]);
+		if (level > LEVEL_LEAF + 1)
+			free_below(space, child, level - 1, MAX(from, beg), MIN(to, end));
+		if (from < beg || to > end || child->index > 0)
+			continue;
+		spin_lock(&table->lock);
+		entry_store(&entries[slot], 0);
+		table->index--;
+		spin_unlock(&table->lock);
+		atomic_fetch_sub(&space->table_pages, 1);
+		tlb_flush_range(space, from, from + PAGE_SIZE); /* the processor caches upper entries too */
+		frame_put(child);
+	}
+}
+
+void page_table_free_range(struct mem_space *space, uintptr_t beg, uintptr_t end)
+{
+	free_below(space, phys_to_frame(space->root), LEVEL_ROOT, beg, end);
+}
+
+void page_table_destroy(struct mem_space *space)
+{
+	struct frame *root = phys_to_frame(space->root);
+
+	page_table_free_range(space, 0, PAGE_ALIGN_UP(USER_SPACE_END + 1));
+	kassert(root->index == 0);
+	frame_put(root);
+	atomic_fetch_sub(&space->table_pages, 1);
+}
+
+/* The entry under a new protection; 0 where the page is better forgotten. */
+static uint64_t entry_protected(uint64_t value, uint32_t prot)
+{
+	bool cached = !(value & (PAGE_DEVICE | PAGE_HELD)) && frame_kind(entry_frame(value)) != FRAME_ANON;
+
+	if (value & PAGE_DEVICE || (prot == PROT_NONE && cached))
+		return 0; /* it can fault back in */
+	if (prot == PROT_NONE)
+		return (value & PAGE_FRAME_MASK) | PAGE_HELD;
+	if (!(prot & PROT_WRITE) || (value & PAGE_HELD))
+		value &= ~PAGE_WRITABLE;
+	return (value & (PAGE_FRAME_MASK | PAGE_WRITABLE)) | rights_of(prot);
+}
+
+static void protect_leaf(struct gather *gather, struct frame *table, uintptr_t beg, uintptr_t end, uint32_t prot)
+{
+	uint64_t *entry = &table_entries(table)[page_table_slot(beg, LEVEL_LEAF)];
+
+	spin_lock(&table->lock);
+	for (uintptr_t page = beg; page < end && table->index > 0; page += PAGE_SIZE, entry++) {
+		uint64_t now;
+
+		if (*entry == 0)
+			continue;
+		now = entry_protected(*entry, prot);
+		if (now == 0) {
+			struct frame *frame;
+
+			if (gather->count == GATHER_MAX) {
+				gather->end = page;
+				gather_finish(gather);
+			}
+			frame = entry_take(gather->space, table, entry);
+			if (frame)
+				gather->frames[gather->count++] = frame;
+		} else {
+			if (!(now & PAGE_WRITABLE))
+				keep_dirty(*entry, entry_frame(*entry));
+			entry_store(entry, now);
+		}
+	}
+	gather->end = end;
+	spin_unlock(&table->lock);
+}
+
+void page_table_protect_range(struct mem_space *space, uintptr_t beg, uintptr_t end, uint32_t prot)
+{
+	struct gather gather = {.space = space, .beg = beg, .end = beg};
+	uint64_t span;
+
+	for (uintptr_t page = beg; page < end;) {
+		struct frame *leaf = leaf_find(space, page, &span);
+		uintptr_t next = next_span(page, span, end);
+
+		if (leaf)
+			protect_leaf(&gather, leaf, page, next, prot);
+		page = next;
+	}
+	gather_finish(&gather);
+}
+
+/* The private pages of one leaf; both tables are locked. */
+static void fork_leaf(struct frame *table, struct page_slot *to, uintptr_t beg, uintptr_t end)
+{
+	uint64_t *entry = &table_entries(table)[page_table_slot(beg, LEVEL_LEAF)];
+	uint64_t copied = 0;
+
+	for (uintptr_t page = beg; page < end; page += PAGE_SIZE, entry++, to->entry++) {
+		uint64_t value = *entry;
+		struct frame *frame;
+
+		if (!(value & (PAGE_PRESENT | PAGE_HELD)) || (value & PAGE_DEVICE))
+			continue;
+		frame = entry_frame(value);
+		if (frame_kind(frame) != FRAME_ANON)
+			continue;
+		frame_get(frame);
+		if (value & PAGE_WRITABLE)
+			entry_store(entry, value &= ~PAGE_WRITABLE);
+		*to->entry = value;
+		copied++;
+	}
+	to->table->index += copied;
+	atomic_fetch_add_explicit(&to->space->anon_pages, copied, memory_order_relaxed);
+}
+
+int page_table_fork_range(struct mem_space *from, struct mem_space *to, uintptr_t beg, uintptr_t end, bool has_object)
+{
+	uint64_t span;
+	int error;
+
+	for (uintptr_t page = beg; page < end;) {
+		struct frame *leaf = leaf_find(from, page, &span);
+		uintptr_t next = next_span(page, span, end);
+		struct page_slot slot;
+
+		if (leaf && leaf->index > 0) {
+			error = page_slot_lock(to, page, has_object, &slot);
+			if (error)
+				return error;
+			/*
+			 * Two tables of one level: the parent's first. No task runs in the child's space
+			 * yet, but truncate finds its tables by the zones of the object.
+			 */
+			page_slot_unlock(&slot);
+			spin_lock(&leaf->lock);
+			spin_lock(&slot.table->lock);
+			fork_leaf(leaf, &slot, page, next);
+			spin_unlock(&slot.table->lock);
+			spin_unlock(&leaf->lock);
+		}
+		page = next;
+	}
+	return 0;
+}
+
+int page_table_move_range(struct mem_space *space, uintptr_t from, uintptr_t to, size_t length, bool has_object)
+{
+	uint64_t span;
+
+	for (uintptr_t offset = 0; offset < length;) {
+		struct frame *leaf = leaf_find(space, from + offset, &span);
+		uint64_t *entry, value;
+		struct page_slot slot;
+		int error;
+
+		if (!leaf) {
+			offset = next_span(from + offset, span, from + length) - from;
+			continue;
+		}
+		entry = &table_entries(leaf)[page_table_slot(from + offset, LEVEL_LEAF)];
+		if (*entry) {
+			/* Made first, so that nothing is lost when memory is out. */
+			error = page_slot_lock(space, to + offset, has_object, &slot);
+			if (error)
+				return error;
+			page_slot_unlock(&slot);
+			spin_lock(&leaf->lock);
+			value = *entry;
+			if (value) {
+				entry_store(entry, 0);
+				leaf->index--;
+			}
+			spin_unlock(&leaf->lock);
+			spin_lock(&slot.table->lock);
+			if (value) {
+				entry_store(slot.entry, value);
+				slot.table->index++;
+			}
+			spin_unlock(&slot.table->lock);
+		}
+		offset += PAGE_SIZE;
+	}
+	tlb_flush_range(space, from, from + length);
+	return 0;
+}
+
+void page_table_clean_page(struct mem_space *space, uintptr_t address, const struct frame *frame)
+{
+	struct page_slot slot;
+
+	if (!page_slot_lock_existing(space, address, &slot))
+		return;
+	if ((*slot.entry & (PAGE_PRESENT | PAGE_WRITABLE | PAGE_DEVICE)) == (PAGE_PRESENT | PAGE_WRITABLE) &&
+	    entry_frame(*slot.entry) == frame) {
+		entry_store(slot.entry, *slot.entry & ~PAGE_WRITABLE);
+		tlb_flush_range(space, slot.address, slot.address + PAGE_SIZE);
+	}
+	page_slot_unlock(&slot);
+}
+
+/* ---- looking at everything ---- */
+
+static void visit_table(struct page_table_visitor *visitor, struct frame *table, unsigned level, uintptr_t base)
+{
+	uint64_t *entries = table_entries(table);
+	unsigned count = level == LEVEL_ROOT ? PAGE_TABLE_ENTRIES / 2 : PAGE_TABLE_ENTRIES;
+	unsigned used = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		uintptr_t address = base + ((uintptr_t)i << (PAGE_SHIFT + 9 * (level - 1)));
+
+		if (entries[i] == 0)
+			continue;
+		used++;
+		if (level == LEVEL_LEAF)
+			visitor->entry(visitor, address, entry_decode(entries[i]));
+		else
+			visit_table(visitor, entry_frame(entries[i]), level - 1, address);
+	}
+	visitor->table(visitor, base, table, level, used);
+}
+
+void page_table_visit(struct mem_space *space, struct page_table_visitor *visitor)
+{
+	visit_table(visitor, phys_to_frame(space->root), LEVEL_ROOT, 0);
+}

@@ -1,0 +1,96 @@
+/*
+ * mm/page_table.h - the user half's page tables: the only code that knows their bits.
+ *
+ * A table is a counted frame of kind TABLE; its spinlock guards its 512 entries, its `index`
+ * counts those that are not empty. Tables are made on the way down and freed when no zone needs
+ * them; whoever walks holds the space's lock, or the zones_lock of an object one of whose
+ * zones lies there, so they do not go away.
+ *
+ * An entry is one of: empty; present; held (not present, keeping an ANON frame: PROT_NONE);
+ * device (present, no struct frame).
+ */
+#pragma once
+
+#include <mm/frame.h>
+#include <mm/mem_object.h>
+#include <mm/mem_space.h>
+
+enum page_entry_kind { ENTRY_EMPTY, ENTRY_PRESENT, ENTRY_HELD, ENTRY_DEVICE };
+
+struct page_entry {
+	enum page_entry_kind kind;
+	struct frame *frame; /* PRESENT and HELD */
+	bool writable, executable;
+};
+
+/* One entry of a leaf table whose lock is held. */
+struct page_slot {
+	struct mem_space *space;
+	uintptr_t address;
+	struct frame *table;
+	uint64_t *entry;
+};
+
+/* A root with an empty user half: 0 or -ENOMEM. */
+must_check int page_table_create(struct mem_space *space);
+/* All tables go; every entry is empty already. */
+void page_table_destroy(struct mem_space *space);
+
+/*
+ * Finds the entry of `address`, making tables as needed, and locks its leaf. has_object: the
+ * zone has an object (marks the tables, invariant 4). 0 or -ENOMEM.
+ */
+must_check int page_slot_lock(struct mem_space *space, uintptr_t address, bool has_object,
+			      struct page_slot *slot);
+/* The same where the tables exist; false otherwise. */
+must_check bool page_slot_lock_existing(struct mem_space *space, uintptr_t address, struct page_slot *slot);
+void page_slot_unlock(struct page_slot *slot);
+/* Moves to the next page's entry if it is in the same leaf table. */
+bool page_slot_advance(struct page_slot *slot);
+
+struct page_entry page_slot_read(const struct page_slot *slot);
+/*
+ * Fills an empty entry. The entry takes over one reference of the caller's on `frame`. `prot`
+ * is the zone's (execution); `writable` must mean invariant 2 or 5 holds.
+ */
+void page_slot_install(struct page_slot *slot, struct frame *frame, uint32_t prot, bool writable);
+void page_slot_install_device(struct page_slot *slot, const struct device_page *page, uint32_t prot);
+/* Empties a present entry and flushes it everywhere; its reference becomes the caller's. */
+struct frame *page_slot_remove(struct page_slot *slot);
+/* Sets the writable bit of a present entry (the caller has proven exclusivity). */
+void page_slot_make_writable(struct page_slot *slot);
+
+enum clear_what {
+	CLEAR_ALL,
+	CLEAR_OBJECT_PAGES, /* keep private copies */
+};
+/* Empties [beg, end): flushes once per batch, then drops the frames. */
+void page_table_clear_range(struct mem_space *space, uintptr_t beg, uintptr_t end, enum clear_what what);
+/* Frees tables that lie wholly inside [beg, end), where no zone is. The space is locked for writing. */
+void page_table_free_range(struct mem_space *space, uintptr_t beg, uintptr_t end);
+/*
+ * A zone's protection became `prot`. Rights that went are taken away and flushed; none is given
+ * but reading and executing: the next fault gives writing. PROT_NONE: private pages are held.
+ */
+void page_table_protect_range(struct mem_space *space, uintptr_t beg, uintptr_t end, uint32_t prot);
+/*
+ * fork: private pages of [beg, end) become read-only in `from` and appear read-only in `to`. The
+ * caller flushes `from` afterwards. Pages of objects are left out: they fault back in. 0 or -ENOMEM.
+ */
+must_check int page_table_fork_range(struct mem_space *from, struct mem_space *to, uintptr_t beg,
+				     uintptr_t end, bool has_object);
+/* mremap: moves the entries of [from, from + length) to `to`. 0 or -ENOMEM (some may have moved). */
+must_check int page_table_move_range(struct mem_space *space, uintptr_t from, uintptr_t to,
+				     size_t length, bool has_object);
+/* Write-back: if `address` maps `frame` writable, makes it read-only and flushes. */
+void page_table_clean_page(struct mem_space *space, uintptr_t address, const struct frame *frame);
+
+/* Calls `visit` for every table and entry: the checker's walk (mm/check.c). */
+struct page_table_visitor {
+	void (*entry)(struct page_table_visitor *visitor, uintptr_t address, struct page_entry entry);
+	void (*table)(struct page_table_visitor *visitor, uintptr_t address, struct frame *table, unsigned level, unsigned used);
+};
+void page_table_visit(struct mem_space *space, struct page_table_visitor *visitor);
+
+/* mm/tlb.c: forgets translations of [beg, end) on every processor that has the space loaded. */
+void tlb_flush_range(struct mem_space *space, uintptr_t beg, uintptr_t end);

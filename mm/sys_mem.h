@@ -1,0 +1,12 @@
+/* mm/sys_mem.h - the memory system calls; contracts are their Linux manual pages. */
+#pragma once
+
+#include <kernel/base/types.h>
+
+long sys_mmap(uintptr_t addr, size_t length, int prot, int flags, int fd, uint64_t offset);
+long sys_munmap(uintptr_t addr, size_t length);
+long sys_mprotect(uintptr_t addr, size_t length, int prot);
+long sys_msync(uintptr_t addr, size_t length, int flags);
+long sys_madvise(uintptr_t addr, size_t length, int advice);
+long sys_brk(uintptr_t brk);
+long sys_mremap(uintptr_t old_addr, size_t old_length, size_t new_length, int flags, uintptr_t new_addr);

@@ -1,0 +1,115 @@
+/*
+ * mm/write_back.c - dirty pages to where they last: msync, fsync and sync end here.
+ *
+ * For each run of dirty neighbours: lock the frames; {clear DIRTY, make every mapping of them
+ * read-only, flush}, so that a store from now on is seen as a new one; write; unlock. A page that
+ * could not be written is DIRTY again.
+ *
+ * Locks: frames LOCKED in index order, then zones_lock, then page tables. Sleeps.
+ */
+#include <kernel/base/errno.h>
+#include <mm/mem_object.h>
+#include <mm/mm_private.h>
+#include <mm/page_table.h>
+
+#define RUN_MAX 64 /* pages in one request */
+
+/* The next dirty page at or after *index, LOCKED and with a reference; NULL past `last`. */
+static struct frame *next_dirty(struct mem_object *object, uint64_t *index, uint64_t last)
+{
+	for (;;) {
+		struct frame *frame;
+
+		spin_lock(&object->index_lock);
+		frame = page_index_next(&object->pages, index);
+		if (frame && *index <= last)
+			frame_get(frame);
+		else
+			frame = NULL;
+		spin_unlock(&object->index_lock);
+		if (!frame)
+			return NULL;
+		if (frame_state(frame) & FRAME_DIRTY) {
+			frame_lock(frame);
+			if (frame->object == object && (frame_state(frame) & FRAME_DIRTY))
+				return frame;
+			frame_unlock(frame);
+		}
+		frame_put(frame);
+		if (*index == last)
+			return NULL;
+		(*index)++;
+	}
+}
+
+/* Page `index` if it is cached and dirty: LOCKED, with a reference. */
+static struct frame *dirty_at(struct mem_object *object, uint64_t index)
+{
+	struct frame *frame = mem_object_find(object, index);
+
+	if (!frame)
+		return NULL;
+	frame_lock(frame);
+	if (frame->object == object && (frame_state(frame) & FRAME_DIRTY))
+		return frame;
+	frame_unlock(frame);
+	frame_put(frame);
+	return NULL;
+}
+
+static void clean_everywhere(struct mem_object *object, struct frame **frames, size_t count)
+{
+	struct mem_zone *zone;
+
+	for (size_t i = 0; i < count; i++)
+		atomic_fetch_and(&frames[i]->state, ~FRAME_DIRTY);
+	mutex_lock(&object->zones_lock);
+	list_for_each_entry(zone, &object->zones, object_link) {
+		uint64_t first = zone->offset >> PAGE_SHIFT;
+		uint64_t pages = (zone->end - zone->beg) >> PAGE_SHIFT;
+
+		if (!(zone->flags & ZONE_SHARED))
+			continue;
+		for (size_t i = 0; i < count; i++)
+			if (frames[i]->index >= first && frames[i]->index < first + pages)
+				page_table_clean_page(zone->space,
+						      zone->beg + ((frames[i]->index - first) << PAGE_SHIFT),
+						      frames[i]);
+	}
+	mutex_unlock(&object->zones_lock);
+}
+
+static int write_run(struct mem_object *object, struct frame **frames, size_t count, mem_write_run write)
+{
+	int error;
+
+	clean_everywhere(object, frames, count);
+	error = write(object, frames[0]->index, frames, count);
+	for (size_t i = 0; i < count; i++) {
+		if (error)
+			atomic_fetch_or(&frames[i]->state, FRAME_DIRTY);
+		frame_unlock(frames[i]);
+		frame_put(frames[i]);
+	}
+	return error;
+}
+
+int mem_object_write_back(struct mem_object *object, uint64_t first, uint64_t last, mem_write_run write)
+{
+	struct frame *frames[RUN_MAX];
+	uint64_t index = first;
+	int result = 0, error;
+
+	while ((frames[0] = next_dirty(object, &index, last))) {
+		size_t count = 1;
+
+		while (count < RUN_MAX && index + count <= last &&
+		       (frames[count] = dirty_at(object, index + count)))
+			count++;
+		index += count;
+		error = write_run(object, frames, count, write);
+		if (error && !result)
+			result = error;
+	}
+	return result;
+}

@@ -1,0 +1,211 @@
+/*
+ * mm/zone_life.c - zones as counted things: their references, splits, merges and ends.
+ *
+ * mem_zone.c keeps the list and index (pure); this file adds what a zone holds: its file, its
+ * object and its place in the object's list of zones. Called by mem_map.c, mem_protect.c, fork.
+ *
+ * Locks: the space for writing. object->zones_lock around every change of a zone's bounds, because
+ * truncate and write-back read them under it alone.
+ */
+#include <fs/file.h>
+#include <kernel/base/errno.h>
+#include <kernel/base/panic.h>
+#include <mm/heap.h>
+#include <mm/mm_init.h>
+#include <mm/mm_private.h>
+#include <string.h>
+
+static struct object_cache zone_cache;
+
+void zones_init(void)
+{
+	object_cache_init(&zone_cache, "mem_zone", sizeof(struct mem_zone), alignof(struct mem_zone));
+}
+
+struct mem_zone *zone_allocate(void)
+{
+	struct mem_zone *zone = object_alloc_zeroed(&zone_cache);
+
+	if (zone) {
+		list_init(&zone->next);
+		list_init(&zone->object_link);
+	}
+	return zone;
+}
+
+void zone_free_blank(struct mem_zone *zone)
+{
+	if (zone)
+		object_free(&zone_cache, zone);
+}
+
+void zone_attach(struct mem_zone *zone)
+{
+	if (zone->file)
+		file_get(zone->file);
+	if (!zone->object)
+		return;
+	mem_object_get(zone->object);
+	mutex_lock(&zone->object->zones_lock);
+	list_push_back(&zone->object->zones, &zone->object_link);
+	mutex_unlock(&zone->object->zones_lock);
+	if (zone->ops->open)
+		zone->ops->open(zone);
+}
+
+void zone_detach(struct mem_zone *zone)
+{
+	if (!zone->object)
+		return;
+	mutex_lock(&zone->object->zones_lock);
+	list_remove(&zone->object_link);
+	mutex_unlock(&zone->object->zones_lock);
+}
+
+void zone_end(struct mem_zone *zone)
+{
+	if (zone->object && zone->ops->release)
+		zone->ops->release(zone);
+	if (zone->object)
+		mem_object_put(zone->object);
+	if (zone->file)
+		file_put(zone->file);
+	zone_free_blank(zone);
+}
+
+void zones_end(struct list_node *zones)
+{
+	struct mem_zone *zone, *tmp;
+
+	list_for_each_entry_safe(zone, tmp, zones, next) {
+		list_remove(&zone->next);
+		zone_end(zone);
+	}
+}
+
+int zone_spares_fill(struct zone_spares *spares)
+{
+	for (spares->count = 0; spares->count < ARRAY_SIZE(spares->zones); spares->count++) {
+		spares->zones[spares->count] = zone_allocate();
+		if (!spares->zones[spares->count]) {
+			zone_spares_drop(spares);
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+void zone_spares_drop(struct zone_spares *spares)
+{
+	while (spares->count > 0)
+		zone_free_blank(spares->zones[--spares->count]);
+}
+
+void zone_object_lock(struct mem_zone *zone) NO_THREAD_SAFETY_ANALYSIS
+{
+	if (zone->object)
+		mutex_lock(&zone->object->zones_lock);
+}
+
+void zone_object_unlock(struct mem_zone *zone) NO_THREAD_SAFETY_ANALYSIS
+{
+	if (zone->object)
+		mutex_unlock(&zone->object->zones_lock);
+}
+
+void zone_split(struct mem_space *space, struct mem_zone *zone, uintptr_t at, struct zone_spares *spares)
+{
+	struct mem_zone *upper;
+
+	kassert(spares->count > 0);
+	upper = spares->zones[--spares->count];
+	zone_object_lock(zone);
+	mem_zone_split(&space->zones, zone, upper, at);
+	list_init(&upper->object_link);
+	if (upper->object)
+		list_push_back(&upper->object->zones, &upper->object_link);
+	zone_object_unlock(zone);
+	if (upper->file)
+		file_get(upper->file);
+	if (upper->object) {
+		mem_object_get(upper->object);
+		if (upper->ops->open)
+			upper->ops->open(upper);
+	}
+}
+
+/* `upper` follows `lower` and equals it: lower grows over it. */
+static void zones_join(struct mem_space *space, struct mem_zone *lower, struct mem_zone *upper, struct list_node *ended)
+{
+	zone_object_lock(lower);
+	if (lower->object)
+		list_remove(&upper->object_link);
+	mem_zone_remove(&space->zones, upper);
+	mem_zone_resize(&space->zones, lower, lower->beg, upper->end);
+	zone_object_unlock(lower);
+	list_push_back(ended, &upper->next);
+}
+
+struct mem_zone *zone_merge(struct mem_space *space, struct mem_zone *zone, struct list_node *ended)
+{
+	struct mem_zone *prev = mem_zone_prev(&space->zones, zone);
+	struct mem_zone *next = mem_zone_next(&space->zones, zone);
+
+	if (next && mem_zone_can_merge(zone, next))
+		zones_join(space, zone, next, ended);
+	if (prev && mem_zone_can_merge(prev, zone)) {
+		zones_join(space, prev, zone, ended);
+		return prev;
+	}
+	return zone;
+}
+
+/* Tables in [beg, end) and the free space around it are needed by no zone any more. */
+static void free_tables_around(struct mem_space *space, uintptr_t beg, uintptr_t end)
+{
+	struct mem_zone *next = mem_zone_find_from(&space->zones, beg);
+	struct mem_zone *prev = next ? mem_zone_prev(&space->zones, next)
+				     : (list_empty(&space->zones.list)
+						? NULL
+						: list_last(&space->zones.list, struct mem_zone, next));
+	uintptr_t low = prev ? ALIGN_UP(prev->end, 512 * PAGE_SIZE) : 0;
+	uintptr_t high = next ? ALIGN_DOWN(next->beg, 512 * PAGE_SIZE) : USER_SPACE_END + PAGE_SIZE;
+
+	low = MAX(low, ALIGN_DOWN(beg, 512ul << 30));
+	high = MIN(high, ALIGN_UP(end, 512ul << 30));
+	if (low < high)
+		page_table_free_range(space, low, high);
+}
+
+bool zones_cut_refused(const struct mem_space *space, uintptr_t beg, uintptr_t end)
+{
+	struct mem_zone *zone;
+
+	if (space->zones.count < ZONES_MAX)
+		return false;
+	zone = mem_zone_find_overlap(&space->zones, beg, end);
+	return zone && zone->beg < beg && zone->end > end;
+}
+
+void zones_cut(struct mem_space *space, uintptr_t beg, uintptr_t end, struct zone_spares *spares, struct list_node *ended)
+{
+	struct mem_zone *zone = mem_zone_find_overlap(&space->zones, beg, end), *next;
+	bool any = zone;
+
+	if (zone && zone->beg < beg) {
+		zone_split(space, zone, beg, spares);
+		zone = mem_zone_next(&space->zones, zone);
+	}
+	for (; zone && zone->beg < end; zone = next) {
+		if (zone->end > end)
+			zone_split(space, zone, end, spares);
+		next = mem_zone_next(&space->zones, zone);
+		zone_detach(zone);
+		mem_zone_remove(&space->zones, zone);
+		space->mapped_pages -= (zone->end - zone->beg) >> PAGE_SHIFT;
+		page_table_clear_range(space, zone->beg, zone->end, CLEAR_ALL);
+		list_push_back(ended, &zone->next);
+	}
+	if (any)
+		free_tables_around(space, beg, end);
+}

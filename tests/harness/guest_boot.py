@@ -1,0 +1,138 @@
+"""Run the guest test programs in stos, in as few boots as possible, and keep what each said.
+
+    guest_boot.py --label guest --variant plain --programs DIR --results DIR NAME...
+
+One boot runs one program after the other (guest_runner.sh). If the kernel dies or nothing is
+heard for a while, the program that was running gets the blame and the last words of the console,
+and the next boot goes on behind it. Each program's result is a JSON file that guest_report.py
+turns into a test of its own. STOS_TEST_PATTERN, set by `./stos test PATTERN`, narrows the names.
+"""
+
+import argparse
+import json
+import os
+import re
+import selectors
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+HARNESS = Path(__file__).resolve().parent
+STOS = HARNESS.parents[1] / "stos"
+PROGRAM_SECONDS = 100
+SILENCE_SECONDS = 300
+MOST_LOST = 8  # boots that may be lost before the rest is given up
+
+
+class Boot:
+    """One boot's traffic: collects results as the runner reports them."""
+
+    def __init__(self, wanted: argparse.Namespace, names: list[str]):
+        self.results: dict[str, dict] = {}
+        self.current: str | None = None
+        self._lines: list[str] = []
+        self._process = subprocess.Popen(
+            [STOS, "run", "--no-build", "--quick", *wanted.options]
+            + ["--add", f"{wanted.programs}:/tests", "--add", f"{HARNESS}/guest_runner.sh:/run-tests"]
+            + ["--", "sh", "/run-tests", str(PROGRAM_SECONDS), *names],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def carry_out(self) -> tuple[int, str]:
+        """Read to the end; the status of `stos run` and what it said on standard error."""
+        rest, errors = b"", b""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            selector.register(self._process.stderr, selectors.EVENT_READ)
+            heard = time.monotonic()
+            while selector.get_map():
+                for key, _ in selector.select(1):
+                    content = os.read(key.fd, 65536)
+                    heard = time.monotonic()
+                    if not content:
+                        selector.unregister(key.fileobj)
+                    elif key.fileobj is self._process.stderr:
+                        errors += content
+                    else:
+                        *lines, rest = (rest + content).split(b"\n")
+                        for line in lines:
+                            self._take(line.decode(errors="replace"))
+                if time.monotonic() - heard > SILENCE_SECONDS:
+                    self._process.terminate()
+                    heard = time.monotonic()
+                    errors += b"\nnothing was heard for %d s\n" % SILENCE_SECONDS
+        return self._process.wait(), errors.decode(errors="replace")
+
+    def _take(self, line: str) -> None:
+        begin = re.fullmatch(r"@stos begin (\S+)", line)
+        end = re.fullmatch(r"@stos end (\S+) (\d+) (-?\d+) (-?\d+)", line)
+        if begin:
+            self.current, self._lines = begin[1], []
+        elif end and end[1] == self.current:
+            self.results[self.current] = {
+                "output": self.output(),
+                "status": int(end[2]),
+                "free_before_kib": int(end[3]),
+                "free_after_kib": int(end[4]),
+            }
+            self.current = None
+        else:
+            self._lines.append(line)
+
+    def output(self) -> str:
+        return "\n".join(self._lines) + "\n"
+
+
+def selected(names: list[str], label: str) -> list[str]:
+    """The names that the pattern asks for; all of them when it asks for the boot alone."""
+    pattern = os.environ.get("STOS_TEST_PATTERN", "")
+    chosen = [name for name in names if re.search(pattern, f"{label}.{name}")]
+    return chosen or names
+
+
+def run_all(wanted: argparse.Namespace, names: list[str]) -> dict[str, dict]:
+    results: dict[str, dict] = {}
+    remaining, lost = list(names), 0
+    while remaining and lost < MOST_LOST:
+        boot = Boot(wanted, remaining)
+        status, errors = boot.carry_out()
+        results.update(boot.results)
+        remaining = [name for name in remaining if name not in boot.results]
+        if not remaining:
+            break
+        lost += 1
+        print(f"the boot ended early, with status {status}\n{errors}")
+        victim = boot.current or remaining[0]
+        problem = f"stos did not survive this program (status {status})\n{errors}"
+        results[victim] = {"output": boot.output(), "problem": problem}
+        remaining.remove(victim)
+    for name in remaining:
+        results[name] = {"output": "", "problem": f"not run: {lost} boots were lost before"}
+    return results
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--label", required=True)
+    parser.add_argument("--variant", required=True)
+    parser.add_argument("--programs", type=Path, required=True)
+    parser.add_argument("--results", type=Path, required=True)
+    parser.add_argument("names", nargs="+")
+    wanted = parser.parse_args()
+    wanted.options = [] if wanted.variant == "plain" else [f"--{wanted.variant}"]
+    wanted.results.mkdir(parents=True, exist_ok=True)
+    for old in wanted.results.glob("*.json"):
+        old.unlink()
+    results = run_all(wanted, selected(wanted.names, wanted.label))
+    for name, result in results.items():
+        (wanted.results / f"{name}.json").write_text(json.dumps(result, indent=1))
+    finished = [name for name, result in results.items() if "problem" not in result]
+    print(f"{len(finished)} of {len(results)} programs ran to their end")
+    return 0 if finished else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+#!/bin/sh
+# Inside stos: run test programs one after the other and say what guest_boot.py reads:
+#
+#   @stos begin NAME
+#   (the program's output)
+#   @stos end NAME STATUS BEFORE AFTER
+#
+# BEFORE and AFTER are MemFree in KiB around the program. When memory did not come back, the
+# program is run again, up to three times, and the last figures are reported: a table of the
+# kernel's that has grown is paid once, a leak every time.
+#
+# guest_runner.sh SECONDS NAME...
+
+seconds=$1
+shift
+
+# Set `free` to MemFree, without starting a process, which would change it, and without what the
+# kernel's allocators keep for reuse.
+measure() {
+	echo 3 >/proc/sys/vm/drop_caches
+	echo 1 >/proc/sys/vm/drop_caches # what allocators keep for reuse is free, too
+	while read -r key value _; do
+		if [ "$key" = MemFree: ]; then
+			free=$value
+			return
+		fi
+	done </proc/meminfo
+}
+
+# What is freed late (a grace period, an orphan to reap) gets two seconds to come back.
+settle() {
+	for _ in 1 2 3 4 5 6 7 8 9 10; do
+		measure
+		if [ "$free" -ge "$before" ]; then
+			return 0
+		fi
+		sleep 0.2
+	done
+	return 1
+}
+
+run() {
+	mkdir -p /tmp/work
+	cd /tmp/work || exit 1
+	timeout -s KILL "$seconds" "/tests/$1" </dev/null 2>&1
+	status=$?
+	cd /
+	rm -rf /tmp/work
+}
+
+for name in "$@"; do
+	echo "@stos begin $name"
+	measure
+	before=$free
+	run "$name"
+	first=
+	for _ in 1 2 3; do
+		if settle; then
+			break
+		fi
+		first=${first:-$status}
+		before=$free
+		run "$name" >/dev/null
+	done
+	settle
+	status=${first:-$status}
+	echo
+	echo "@stos end $name $status $before $free"
+done
