@@ -4,6 +4,7 @@
 #include <drivers/pci.h>
 #include <drivers/power.h>
 #include <drivers/serial.h>
+#include <drivers/test_object.h>
 #include <drivers/virtio.h>
 #include <drivers/virtio_console.h>
 #include <kernel/base/log.h>
@@ -26,6 +27,7 @@ void drivers_init(void)
 	serial_init();
 	pci_init();
 	virtio_init(virtio_drivers, ARRAY_SIZE(virtio_drivers));
+	test_object_init();
 }
 
 void drivers_shutdown(void)
