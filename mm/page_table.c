@@ -100,6 +100,7 @@ static void slot_set(struct page_slot *slot, struct mem_space *space, uintptr_t 
 }
 
 int page_slot_lock(struct mem_space *space, uintptr_t address, bool has_object, struct page_slot *slot)
+	NO_THREAD_SAFETY_ANALYSIS
 {
 	struct frame *table = phys_to_frame(space->root);
 
@@ -121,6 +122,7 @@ int page_slot_lock(struct mem_space *space, uintptr_t address, bool has_object, 
 }
 
 bool page_slot_lock_existing(struct mem_space *space, uintptr_t address, struct page_slot *slot)
+	NO_THREAD_SAFETY_ANALYSIS
 {
 	struct frame *table = phys_to_frame(space->root);
 
@@ -136,7 +138,7 @@ bool page_slot_lock_existing(struct mem_space *space, uintptr_t address, struct 
 	return true;
 }
 
-void page_slot_unlock(struct page_slot *slot)
+void page_slot_unlock(struct page_slot *slot) NO_THREAD_SAFETY_ANALYSIS
 {
 	spin_unlock(&slot->table->lock);
 }
