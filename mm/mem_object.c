@@ -268,20 +268,19 @@ ssize_t mem_object_read(struct mem_object *object, struct io_buffer *io, uint64_
 	return done ? (ssize_t)done : error;
 }
 
-/* Bytes past the old end may hold what a mapping stored there: they must read as zeros. */
-static int zero_tail(struct mem_object *object, uint64_t size, uint64_t upto)
+/* Bytes past an end may hold what a mapping stored there: in the rest of its page they become zeros. */
+static void zero_tail(struct mem_object *object, uint64_t size)
 {
 	size_t offset = size % PAGE_SIZE;
 	struct frame *frame;
 
-	if (offset == 0 || upto <= size)
-		return 0;
+	if (offset == 0)
+		return;
 	frame = mem_object_find(object, size >> PAGE_SHIFT);
 	if (!frame)
-		return 0; /* load fills zeros past the end */
-	memset((char *)frame_virt(frame) + offset, 0, MIN(PAGE_SIZE - offset, upto - size));
+		return; /* load fills zeros past the end */
+	memset((char *)frame_virt(frame) + offset, 0, PAGE_SIZE - offset);
 	frame_put(frame);
-	return 0;
 }
 
 /* The page to write to, LOCKED, DIRTY; loaded first unless all of it will be written. */
@@ -358,7 +357,7 @@ ssize_t mem_object_write(struct mem_object *object, struct io_buffer *io, uint64
 	ssize_t part = 0;
 
 	if (pos > atomic_load(&object->size) && io->left > 0)
-		part = zero_tail(object, atomic_load(&object->size), pos);
+		zero_tail(object, atomic_load(&object->size));
 	while (io->left > 0 && part >= 0) {
 		part = write_part(object, io, pos, MIN(PAGE_SIZE - pos % PAGE_SIZE, io->left));
 		if (part > 0) {
@@ -434,14 +433,14 @@ uint64_t mem_object_truncate(struct mem_object *object, uint64_t size)
 	uint64_t dropped = 0;
 
 	if (size > old) {
-		zero_tail(object, old, size);
+		zero_tail(object, old);
 		atomic_store(&object->size, size);
 		return 0;
 	}
 	atomic_store(&object->size, size);
 	if (size < old) {
 		dropped = drop_pages(object, PAGE_ALIGN_UP(size) >> PAGE_SHIFT, UINT64_MAX, CLEAR_ALL);
-		zero_tail(object, size, PAGE_ALIGN_UP(size));
+		zero_tail(object, size);
 	}
 	return dropped;
 }
