@@ -111,11 +111,24 @@ static void first_task(void *unused)
 	init_start();
 }
 
+/*
+ * The stack protector's word: random, its lowest byte 0 so that no string function copies past it.
+ * Stored by a function that ends without comparing it.
+ */
+static __attribute__((always_inline)) inline void stack_canary_init(void)
+{
+	uint64_t canary;
+
+	random_bytes(&canary, sizeof(canary));
+	cpu_boot.stack_canary = canary & ~0xffull;
+}
+
 void kernel_main(uint32_t magic, phys_t information)
 {
 	drivers_early_init();
 	boot_info_read(magic, information);
 	cpu_init(&cpu_boot);
+	stack_canary_init();
 	read_cmdline();
 	cpu_boot.kernel_stack_top = (uintptr_t)boot_stack_top;
 	sched_init();
