@@ -1,5 +1,5 @@
 /*
- * mm/check.c - walks a whole space and checks what must always hold (docs/invariants.md).
+ * mm/check.c - walks a whole space and checks what must always hold (docs/architecture.md).
  *
  * Called by tests and by the checking build after changes of shape. Panics at the first
  * violation, with the address.

@@ -64,6 +64,7 @@ void fault_ring_record(const struct fault *fault, enum fault_outcome outcome, ph
 		.address = fault->address,
 		.rip = fault->rip,
 		.frame = frame,
+		.pid = task->process->pid,
 		.tid = task->tid,
 		.error_code = (uint16_t)fault->error_code,
 		.outcome = (uint8_t)outcome,
@@ -90,7 +91,7 @@ size_t fault_ring_format(char *buf, size_t size, int pid)
 		char line[192];
 		int n;
 
-		if (pid && event->tid != pid)
+		if (pid && event->pid != pid)
 			continue;
 		n = event_print(line, sizeof(line) - 1, event);
 		line[n++] = '\n';

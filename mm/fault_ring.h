@@ -15,7 +15,7 @@ struct fault_event {
 	uint64_t time_tsc;
 	uintptr_t address, rip;
 	phys_t frame;
-	int32_t tid;
+	int32_t pid, tid;
 	uint16_t error_code;
 	uint8_t outcome; /* enum fault_outcome */
 	uint8_t cpu;
