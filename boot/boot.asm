@@ -158,13 +158,13 @@ boot_low_stack_top:
 
 section .text
 extern kernel_main
-extern cpu_boot
+extern cpus
 extern boot_stack_top
 boot_high:
 	mov rsp, boot_stack_top
 	; GS base first: the stack protector reads its canary through it.
 	mov ecx, MSR_GS_BASE
-	mov rax, cpu_boot
+	mov rax, cpus                   ; the first one's struct
 	mov rdx, rax
 	shr rdx, 32
 	wrmsr

@@ -1,6 +1,7 @@
 /* drivers/drivers.c - the order in which the drivers start and stop, and the virtio drivers. */
 #include <drivers/acpi.h>
 #include <drivers/drivers.h>
+#include <drivers/interrupt.h>
 #include <drivers/pci.h>
 #include <drivers/power.h>
 #include <drivers/serial.h>
@@ -23,6 +24,7 @@ void drivers_early_init(void)
 void drivers_init(void)
 {
 	acpi_init();
+	interrupt_lines_init();
 	power_init();
 	serial_init();
 	pci_init();

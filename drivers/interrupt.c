@@ -1,14 +1,16 @@
 /*
  * drivers/interrupt.c - the table of interrupt handlers.
  *
- * Way in: trap.c calls interrupt_dispatch. Vectors from TRAP_IRQ_BASE are the PIC's 16 lines,
- * those from TRAP_DEVICE_BASE to TRAP_TIMER are message-signalled and handed out one by one;
- * TRAP_SPURIOUS is the local APIC's and wants no acknowledgement (SDM vol. 3, 11.9).
+ * Way in: trap.c calls interrupt_dispatch. Vectors from TRAP_IRQ_BASE are the 16 lines of old, which
+ * the I/O APIC delivers; those from TRAP_DEVICE_BASE to TRAP_TIMER are message-signalled and
+ * handed out one by one. All go to the first processor.
  *
- * Locks: interrupt_lock for changes (and the PIC's mask registers). Dispatch takes no lock: a
+ * Locks: interrupt_lock for changes (and the I/O APICs' registers). Dispatch takes no lock: a
  * slot's argument is written before its handler, and a slot is never emptied again.
  */
+#include <drivers/acpi.h>
 #include <drivers/interrupt.h>
+#include <drivers/ioapic.h>
 #include <drivers/lapic.h>
 #include <drivers/pic.h>
 #include <kernel/base/errno.h>
@@ -26,10 +28,29 @@ static struct spinlock interrupt_lock = SPINLOCK_INIT(RANK_DRIVER);
 static struct interrupt_slot interrupt_slots[TRAP_TIMER - TRAP_IRQ_BASE];
 static unsigned interrupt_next_vector = TRAP_DEVICE_BASE; /* [interrupt_lock] */
 
+static struct madt madt; /* [I] after interrupt_lines_init */
+
 void interrupt_init(void)
 {
-	pic_init();
+	pic_silence(TRAP_IRQ_BASE);
 	lapic_init();
+	cpus[0].apic_id = lapic_id();
+}
+
+void interrupt_lines_init(void)
+{
+	const struct acpi_table *table = acpi_find_table(MADT_SIGNATURE);
+
+	if (table)
+		madt_parse(table, table->length, &madt);
+	else
+		log_warning("acpi: no table of processors: one is used, interrupts as on any PC");
+	ioapic_init(&madt);
+}
+
+const struct madt *interrupt_madt(void)
+{
+	return &madt;
 }
 
 static void interrupt_slot_set(unsigned vector, interrupt_handler handler, void *arg)
@@ -49,7 +70,7 @@ void interrupt_register_line(unsigned line, interrupt_handler handler, void *arg
 	kassert(line < PIC_LINES);
 	flags = spin_lock_irq(&interrupt_lock);
 	interrupt_slot_set(TRAP_IRQ_BASE + line, handler, arg);
-	pic_unmask(line);
+	ioapic_route_line(&madt, line, TRAP_IRQ_BASE + line, cpus[0].apic_id);
 	spin_unlock_irq(&interrupt_lock, flags);
 }
 
@@ -79,17 +100,6 @@ static void interrupt_call(uint64_t vector)
 
 void interrupt_dispatch(uint64_t vector)
 {
-	if (vector < TRAP_DEVICE_BASE) {
-		unsigned line = (unsigned)vector - TRAP_IRQ_BASE;
-
-		if (!pic_is_real(line))
-			return;
-		interrupt_call(vector);
-		pic_eoi(line);
-	} else if (vector < TRAP_TIMER) {
-		interrupt_call(vector);
-		lapic_eoi();
-	} else if (vector != TRAP_SPURIOUS) {
-		lapic_eoi();
-	}
+	interrupt_call(vector);
+	lapic_eoi();
 }

@@ -5,14 +5,18 @@
  */
 #pragma once
 
-#include <kernel/base/types.h>
+#include <drivers/madt.h>
 #include <kernel/trap.h>
 
-/* Sets up the PIC pair and this processor's local APIC, all lines masked. Once, interrupts off. */
+/* Silences the old controllers, enables this processor's local APIC. Once, interrupts off. */
 void interrupt_init(void);
+/* Finds the I/O APICs; all lines stay masked until somebody registers. Once, after acpi_init. */
+void interrupt_lines_init(void);
+/* What the firmware says about processors and interrupts; empty where it says nothing. */
+const struct madt *interrupt_madt(void);
 
 /*
- * Called by the trap code for vectors TRAP_IRQ_BASE to 255 but TRAP_TIMER, with interrupts off:
- * calls the handler and acknowledges.
+ * Called by the trap code for vectors TRAP_IRQ_BASE to TRAP_TIMER - 1, with interrupts off: calls the
+ * handler and acknowledges.
  */
 void interrupt_dispatch(uint64_t vector);

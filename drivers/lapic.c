@@ -1,13 +1,15 @@
 /*
  * drivers/lapic.c - the local APIC in xAPIC mode (SDM vol. 3, chapter 11).
  *
- * Way in: interrupt_init, then the trap code (lapic_eoi) and time_init (calibration). The
- * registers belong to the processor that reads them, at the same address for all: no locks.
+ * Way in: interrupt_init and each other processor's start, then the trap code (lapic_eoi), time_init
+ * (calibration) and whoever sends interrupts to other processors. The registers belong to the
+ * processor that reads them, at the same address for all: no locks.
  *
- * The PIC pair is wired to pin LINT0, which is programmed as ExtINT ("virtual wire mode",
- * MultiProcessor Specification 1.4, 3.6.2.2); there is no I/O APIC driver.
+ * Devices' interrupts come from the I/O APIC (ioapic.c) or as messages; pin LINT0, where the old
+ * PIC is connected, stays masked.
  */
 #include <drivers/lapic.h>
+#include <kernel/base/cpu.h>
 #include <kernel/base/panic.h>
 #include <kernel/time.h>
 #include <kernel/trap.h>
@@ -19,6 +21,8 @@
 #define LAPIC_EOI 0x0b0
 #define LAPIC_SPURIOUS 0x0f0
 #define LAPIC_ERROR_STATUS 0x280
+#define LAPIC_COMMAND 0x300 /* ICR: writing the low half sends */
+#define LAPIC_COMMAND_HIGH 0x310
 #define LAPIC_LVT_TIMER 0x320
 #define LAPIC_LVT_LINT0 0x350
 #define LAPIC_LVT_LINT1 0x360
@@ -32,8 +36,17 @@
 #define LAPIC_LVT_MASKED 0x10000u    /* SDM vol. 3, figure 11-8 */
 #define LAPIC_LVT_PERIODIC 0x20000u
 #define LAPIC_LVT_NMI 0x400u
-#define LAPIC_LVT_EXTINT 0x700u
 #define LAPIC_TIMER_DIVIDE_BY_16 0x3u /* SDM vol. 3, figure 11-10 */
+
+/* SDM vol. 3, figure 11-12 */
+#define LAPIC_COMMAND_NMI 0x00400u
+#define LAPIC_COMMAND_INIT 0x00500u
+#define LAPIC_COMMAND_STARTUP 0x00600u
+#define LAPIC_COMMAND_ASSERT 0x04000u
+#define LAPIC_COMMAND_PENDING 0x01000u
+#define LAPIC_COMMAND_DESTINATION_SHIFT 24
+/* An accepted interrupt leaves within microseconds; a destination that is not there never does. */
+#define LAPIC_PENDING_POLLS_MAX 100000u
 
 #define MSR_APIC_BASE 0x1b /* SDM vol. 3, 11.4.4 and 11.12.1 */
 #define MSR_APIC_BASE_X2APIC 0x400ul
@@ -98,11 +111,15 @@ void lapic_init(void)
 	if (!lapic_present())
 		panic("the processor has no local APIC");
 	lapic_registers = kernel_map_device(lapic_enable_xapic(), LAPIC_REGISTERS_SIZE);
-	if (!lapic_registers)
-		panic("no memory to map the local APIC");
+	lapic_init_this();
+}
+
+void lapic_init_this(void)
+{
+	(void)lapic_enable_xapic();
 	lapic_write(LAPIC_LVT_TIMER, LAPIC_LVT_MASKED);
 	lapic_write(LAPIC_LVT_ERROR, LAPIC_LVT_MASKED);
-	lapic_write(LAPIC_LVT_LINT0, LAPIC_LVT_EXTINT);
+	lapic_write(LAPIC_LVT_LINT0, LAPIC_LVT_MASKED);
 	lapic_write(LAPIC_LVT_LINT1, LAPIC_LVT_NMI);
 	lapic_write(LAPIC_TASK_PRIORITY, 0);
 	lapic_write(LAPIC_SPURIOUS, LAPIC_SPURIOUS_ENABLE | TRAP_SPURIOUS);
@@ -118,6 +135,42 @@ void lapic_eoi(void)
 uint32_t lapic_id(void)
 {
 	return lapic_read(LAPIC_ID) >> 24;
+}
+
+/* The two halves of a command belong together: no interrupt may send another in between. */
+static void lapic_command(uint32_t apic_id, uint32_t command)
+{
+	uint64_t flags = irq_save();
+
+	for (unsigned polls = 0; polls < LAPIC_PENDING_POLLS_MAX; polls++) {
+		if (!(lapic_read(LAPIC_COMMAND) & LAPIC_COMMAND_PENDING))
+			break;
+		cpu_relax();
+	}
+	lapic_write(LAPIC_COMMAND_HIGH, apic_id << LAPIC_COMMAND_DESTINATION_SHIFT);
+	lapic_write(LAPIC_COMMAND, command);
+	irq_restore(flags);
+}
+
+void lapic_send(uint32_t apic_id, unsigned vector)
+{
+	lapic_command(apic_id, LAPIC_COMMAND_ASSERT | vector);
+}
+
+void lapic_send_nmi(uint32_t apic_id)
+{
+	lapic_command(apic_id, LAPIC_COMMAND_ASSERT | LAPIC_COMMAND_NMI);
+}
+
+void lapic_send_init(uint32_t apic_id)
+{
+	lapic_command(apic_id, LAPIC_COMMAND_ASSERT | LAPIC_COMMAND_INIT);
+}
+
+void lapic_send_startup(uint32_t apic_id, phys_t page)
+{
+	kassert(page % PAGE_SIZE == 0 && page < 1ul << 20);
+	lapic_command(apic_id, LAPIC_COMMAND_ASSERT | LAPIC_COMMAND_STARTUP | (uint32_t)(page >> PAGE_SHIFT));
 }
 
 void lapic_timer_count_freely(void)
@@ -137,10 +190,10 @@ void lapic_timer_set_frequency(uint64_t hz)
 	lapic_timer_hz = hz;
 }
 
-void lapic_timer_start(unsigned vector)
+void lapic_timer_start(unsigned vector, unsigned per_second)
 {
-	kassert(lapic_timer_hz >= TIMER_HZ);
+	kassert(lapic_timer_hz >= per_second);
 	lapic_write(LAPIC_TIMER_DIVIDE, LAPIC_TIMER_DIVIDE_BY_16);
 	lapic_write(LAPIC_LVT_TIMER, LAPIC_LVT_PERIODIC | vector);
-	lapic_write(LAPIC_TIMER_INITIAL, (uint32_t)(lapic_timer_hz / TIMER_HZ));
+	lapic_write(LAPIC_TIMER_INITIAL, (uint32_t)MIN(lapic_timer_hz / per_second, UINT32_MAX));
 }

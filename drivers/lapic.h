@@ -8,14 +8,23 @@
 #define LAPIC_MESSAGE_ID_SHIFT 12
 
 /*
- * Maps and enables the boot processor's; lets the PIC's interrupts through. Interrupts off.
- * Panics when the processor has none: nothing would ever preempt.
+ * Maps the registers and enables the boot processor's. Interrupts off. Panics when the processor
+ * has none: nothing would ever preempt.
  */
 void lapic_init(void);
+/* Enables the calling processor's, where lapic_init has run on another. */
+void lapic_init_this(void);
 /* Ends the interrupt being handled. */
 void lapic_eoi(void);
 /* The calling processor's APIC id. */
 uint32_t lapic_id(void);
+
+/* Interrupts another processor at `vector`, or by NMI. Any context. */
+void lapic_send(uint32_t apic_id, unsigned vector);
+void lapic_send_nmi(uint32_t apic_id);
+/* Resets another processor; then lets it run from a page below 1 MiB (SDM vol. 3, 9.4.4). */
+void lapic_send_init(uint32_t apic_id);
+void lapic_send_startup(uint32_t apic_id, phys_t page);
 
 /* The timer counts down from the largest value, without interrupts: for calibration. */
 void lapic_timer_count_freely(void);
@@ -23,5 +32,5 @@ void lapic_timer_count_freely(void);
 uint32_t lapic_timer_count(void);
 /* How often it counts per second; told by time_init(). */
 void lapic_timer_set_frequency(uint64_t hz);
-/* TIMER_HZ interrupts per second at `vector` on the calling processor. After time_init(). */
-void lapic_timer_start(unsigned vector);
+/* So many interrupts per second at `vector` on the calling processor. After time_init(). */
+void lapic_timer_start(unsigned vector, unsigned per_second);

@@ -277,7 +277,7 @@ void pci_msix_route(struct pci_device *device, unsigned entry, unsigned vector)
 	words = (volatile uint32_t *)(device->msix_table + (size_t)entry * PCI_MSIX_ENTRY_SIZE);
 	words[PCI_MSIX_ENTRY_VECTOR_CTRL / 4] = PCI_MSIX_ENTRY_CTRL_MASKBIT;
 	words[PCI_MSIX_ENTRY_LOWER_ADDR / 4] =
-	    LAPIC_MESSAGE_ADDRESS | lapic_id() << LAPIC_MESSAGE_ID_SHIFT;
+	    LAPIC_MESSAGE_ADDRESS | cpus[0].apic_id << LAPIC_MESSAGE_ID_SHIFT;
 	words[PCI_MSIX_ENTRY_UPPER_ADDR / 4] = 0;
 	words[PCI_MSIX_ENTRY_DATA / 4] = vector;
 	words[PCI_MSIX_ENTRY_VECTOR_CTRL / 4] = 0;

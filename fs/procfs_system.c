@@ -116,7 +116,7 @@ static int show_stat(struct text *text, const struct proc_node *node)
 	text_print(text, "intr 0\nctxt %lu\nbtime %lu\n", totals.switches,
 		   (time_real_ns() - time_monotonic_ns()) / NS_PER_SEC);
 	text_print(text, "processes %d\nprocs_running %lu\nprocs_blocked 0\nsoftirq 0\n",
-		   totals.last_pid, sched_runnable_count() + 1);
+		   totals.last_pid, sched_runnable_count());
 	return 0;
 }
 
@@ -142,7 +142,7 @@ static int show_loadavg(struct text *text, const struct proc_node *node)
 
 		text_print(text, "%u.%02u ", load / LOAD_ONE, load % LOAD_ONE * 100 / LOAD_ONE);
 	}
-	text_print(text, "%lu/%lu %d\n", sched_runnable_count() + 1, totals.threads,
+	text_print(text, "%lu/%lu %d\n", sched_runnable_count(), totals.threads,
 		   totals.last_pid);
 	return 0;
 }

@@ -1,12 +1,14 @@
 /*
  * kernel/cpu.c - setting up a processor: GDT, TSS, IDT, control registers, SYSCALL.
  *
- * Called once per processor, early, with interrupts off. Sources: SDM vol. 3, chapters 2
+ * Called once per processor, early, with interrupts off: by kernel_main and processors.c. Sources: SDM vol. 3, chapters 2
  * (control registers), 3 (segments), 6 (interrupts), 8 (TSS); vol. 2, SYSCALL.
  */
+#include <kernel/base/errno.h>
 #include <kernel/base/panic.h>
 #include <kernel/cpu.h>
 #include <kernel/trap.h>
+#include <mm/frame.h>
 #include <string.h>
 
 #define CR4_UMIP (1ul << 11)
@@ -46,12 +48,13 @@ extern const uintptr_t trap_stubs[256]; /* trap_entry.asm */
 void syscall_entry(void);               /* syscall_entry.asm */
 
 struct cpu_features cpu_features;
-struct cpu cpu_boot;
+struct cpu cpus[CPU_MAX];
+_Atomic uint32_t cpus_running = 1;
 static struct cpu_tables boot_tables;
 static struct idt_gate idt[256] __attribute__((aligned(16)));
 
 /* The offsets that the assembly files use. */
-static_assert(offsetof(struct cpu, self) == 0, "boot.asm");
+static_assert(offsetof(struct cpu, self) == 0, "boot.asm, processor_start.asm");
 static_assert(offsetof(struct cpu, kernel_stack_top) == 16, "syscall_entry.asm");
 static_assert(offsetof(struct cpu, user_stack_pointer) == 24, "syscall_entry.asm");
 static_assert(offsetof(struct cpu, stack_canary) == 40, "gcc's stack protector");
@@ -155,13 +158,35 @@ static void syscall_init(void)
 	msr_write(MSR_EFER, msr_read(MSR_EFER) | EFER_SCE | EFER_NXE);
 }
 
+#define TABLES_ORDER 2 /* 16 KiB */
+static_assert(sizeof(struct cpu_tables) <= PAGE_SIZE << TABLES_ORDER, "cpu_allocate_tables");
+
+int cpu_allocate_tables(struct cpu *cpu)
+{
+	struct frame *block = frame_alloc_block(TABLES_ORDER);
+
+	if (!block)
+		return -ENOMEM;
+	cpu->tables = frame_virt(block);
+	memset(cpu->tables, 0, sizeof(*cpu->tables));
+	return 0;
+}
+
+void cpu_free_tables(struct cpu *cpu)
+{
+	frame_free_block(phys_to_frame(virt_to_phys(cpu->tables)), TABLES_ORDER);
+	cpu->tables = NULL;
+}
+
 void cpu_init(struct cpu *cpu)
 {
-	features_read();
+	if (cpu == &cpus[0]) {
+		features_read();
+		idt_init();
+		cpu->tables = &boot_tables;
+	}
 	control_registers_init();
-	idt_init();
-	cpu->tss = &boot_tables.tss;
-	tables_load(&boot_tables);
+	tables_load(cpu->tables);
 	/* Loading DS to GS leaves the bases alone in 64-bit mode except GS: set it again. */
 	msr_write(MSR_GS_BASE, (uintptr_t)cpu);
 	msr_write(MSR_KERNEL_GS_BASE, 0);
@@ -173,5 +198,5 @@ void cpu_set_kernel_stack(uintptr_t top)
 	struct cpu *cpu = this_cpu();
 
 	cpu->kernel_stack_top = top;
-	cpu->tss->rsp[0] = top;
+	cpu->tables->tss.rsp[0] = top;
 }

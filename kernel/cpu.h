@@ -25,10 +25,14 @@ struct tss {
 #define MSR_GS_BASE 0xc0000101u
 #define MSR_KERNEL_GS_BASE 0xc0000102u
 
-extern struct cpu cpu_boot; /* the first processor's; boot.asm points GS at it */
-
-/* Reads CPUID; then tables and registers of the calling processor. Interrupts are off. */
+/*
+ * Tables and registers of the calling processor, whose struct is `cpu`; cpus[0] also reads what
+ * processors can do, and comes first. Interrupts are off. The others' tables exist already.
+ */
 void cpu_init(struct cpu *cpu);
+/* Tables for a processor that is to be started: 0 or -ENOMEM. */
+must_check int cpu_allocate_tables(struct cpu *cpu);
+void cpu_free_tables(struct cpu *cpu);
 
 /* The kernel stack that traps and system calls from user mode start on. Preemption is off. */
 void cpu_set_kernel_stack(uintptr_t top);

@@ -187,6 +187,7 @@ void task_exit(int status)
 		if (leave_threads(task, status))
 			process_end(task->process);
 	}
+	irq_disable(); /* dead, it may not be put back into a queue */
 	atomic_store(&task->state, TASK_DEAD);
 	schedule();
 	panic("a dead task runs");

@@ -2,7 +2,6 @@
  * kernel/load.c - load averages: a timer looks at the run queue every five seconds and weighs
  * what it sees exponentially, as Linux does (kernel/load.h).
  */
-#include <kernel/base/cpu.h>
 #include <kernel/load.h>
 #include <kernel/sched.h>
 #include <kernel/time.h>
@@ -20,8 +19,6 @@ static void load_sample(struct timer *timer)
 	static const uint32_t decay[LOAD_COUNT] = {1884, 2014, 2037};
 	uint64_t running = sched_runnable_count() * LOAD_ONE;
 
-	if (this_cpu()->current != this_cpu()->idle)
-		running += LOAD_ONE; /* who runs is on no queue */
 	for (unsigned i = 0; i < LOAD_COUNT; i++) {
 		uint64_t load = atomic_load(&averages[i]);
 

@@ -4,10 +4,19 @@
  * kernel/base/lock.h is the interface and tells the rules. A sleeping lock is a small state
  * under a spinlock, and a list of sleepers that are woken to try again.
  */
+#include <kernel/base/cross_call.h>
 #include <kernel/base/lock.h>
 #include <kernel/base/panic.h>
 #include <kernel/sched.h>
 #include <kernel/task.h>
+
+/* The holder may be waiting for us to answer (mm/tlb.c), and interrupts may be off here. */
+static void spin_pause(void)
+{
+	if (cross_call_pending())
+		cross_call_serve();
+	cpu_relax();
+}
 
 void spin_wait(struct spinlock *lock)
 {
@@ -15,7 +24,7 @@ void spin_wait(struct spinlock *lock)
 
 	do {
 		while (atomic_load_explicit(&lock->locked, memory_order_relaxed))
-			cpu_relax();
+			spin_pause();
 		unlocked = 0;
 	} while (!atomic_compare_exchange_weak_explicit(
 		&lock->locked, &unlocked, 1, memory_order_acquire, memory_order_relaxed));

@@ -18,6 +18,7 @@
 #include <kernel/cpu.h>
 #include <kernel/init_task.h>
 #include <kernel/main.h>
+#include <kernel/processors.h>
 #include <kernel/sched.h>
 #include <kernel/task.h>
 #include <kernel/time.h>
@@ -106,6 +107,7 @@ static void first_task(void *unused)
 	unpack_root();
 	acpi_set_rsdp(boot_info.rsdp, boot_info.rsdp_copy);
 	drivers_init();
+	processors_start();
 	log_info("up after %lu ms, %lu of %lu KiB free", time_monotonic_ns() / NS_PER_MS,
 		 frame_free_count() * (PAGE_SIZE / 1024), frame_total_count() * (PAGE_SIZE / 1024));
 	init_start();
@@ -120,22 +122,22 @@ static __attribute__((always_inline)) inline void stack_canary_init(void)
 	uint64_t canary;
 
 	random_bytes(&canary, sizeof(canary));
-	cpu_boot.stack_canary = canary & ~0xffull;
+	cpus[0].stack_canary = canary & ~0xffull;
 }
 
 void kernel_main(uint32_t magic, phys_t information)
 {
 	drivers_early_init();
 	boot_info_read(magic, information);
-	cpu_init(&cpu_boot);
+	cpu_init(&cpus[0]);
 	stack_canary_init();
 	read_cmdline();
-	cpu_boot.kernel_stack_top = (uintptr_t)boot_stack_top;
+	cpus[0].kernel_stack_top = (uintptr_t)boot_stack_top;
 	sched_init();
 	memory_init();
 	interrupt_init();
 	time_init();
-	lapic_timer_start(TRAP_TIMER);
+	lapic_timer_start(TRAP_TIMER, TIMER_HZ);
 	process_create_first(first_task, NULL);
 	sched_idle();
 }

@@ -1,14 +1,16 @@
 /*
  * kernel/panic.c - the last words: message, registers, the fault in words, the task and its zones, the
- * last fault events, a backtrace. Then QEMU ends with a failure status.
+ * last fault events, a backtrace, where the other processors were. Then QEMU ends with a failure status.
  *
- * Nothing here takes a lock or allocates: the machine may be in any state.
+ * Nothing here takes a lock or allocates: the machine may be in any state. The others are stopped
+ * first, by NMI. One that panics meanwhile waits to be stopped: its call chain tells of it.
  */
 #include <boot/boot_info.h>
 #include <drivers/power.h>
 #include <kernel/base/log.h>
 #include <kernel/base/panic.h>
 #include <kernel/cpu.h>
+#include <kernel/nmi.h>
 #include <kernel/panic_report.h>
 #include <kernel/symbols.h>
 #include <kernel/task.h>
@@ -24,7 +26,7 @@
 #define PANIC_ZONES_MAX 40
 #define PANIC_EVENTS_MAX 8
 
-static _Atomic bool panicking;
+static _Atomic uint32_t panicking; /* the processor that reports, + 1 */
 
 /* What an address probably is. */
 static const char *address_in_words(uintptr_t address)
@@ -86,11 +88,51 @@ static void report_task(void)
 	}
 }
 
+/* Bit n: cpus[n] answered. */
+static uint64_t stop_others(void)
+{
+	uint64_t answered = 0;
+
+	for (uint32_t i = 0; i < cpu_count(); i++)
+		if (&cpus[i] != this_cpu() && nmi_ask(&cpus[i], true))
+			answered |= 1ull << i;
+	return answered;
+}
+
+static void report_others(uint64_t answered)
+{
+	if (cpu_count() > 1)
+		log_error("the other processors:");
+	for (uint32_t i = 0; i < cpu_count(); i++) {
+		if (&cpus[i] == this_cpu())
+			continue;
+		if (answered & 1ull << i)
+			nmi_log_answer(&cpus[i]);
+		else
+			log_error("processor %u does not answer", i);
+	}
+}
+
+/* One processor reports; true for it, the first time. */
+static bool panic_begin(void)
+{
+	uint32_t self = this_cpu()->id + 1, nobody = 0;
+
+	irq_disable();
+	if (atomic_compare_exchange_strong(&panicking, &nobody, self))
+		return true;
+	while (nobody != self) /* that one will stop us */
+		cpu_relax();
+	return false;
+}
+
 noreturn_fn static void panic_end(const struct trap_frame *frame, const char *message)
 {
-	irq_disable();
-	if (atomic_exchange(&panicking, true))
+	uint64_t stopped;
+
+	if (!panic_begin())
 		power_fail(); /* while reporting: what is out already must do */
+	stopped = stop_others();
 	log_panic_mode();
 	log_error("\nstos: panic: %s", message);
 	if (frame)
@@ -103,6 +145,7 @@ noreturn_fn static void panic_end(const struct trap_frame *frame, const char *me
 		log_error("interrupted:");
 		backtrace_log(frame->rbp);
 	}
+	report_others(stopped);
 	power_fail();
 }
 

@@ -1,19 +1,26 @@
 /*
- * kernel/sched.c - round-robin over one run queue per processor.
+ * kernel/sched.c - who runs: switching tasks, waking them, the tick.
  *
- * A task leaves the processor in schedule() (it sleeps, yields or its turn is over) or in
- * schedule_preempted() (an interrupt found that someone else should run). The run queue's lock is
- * held across task_switch and released by whoever runs next, in switch_finish: so a task's
- * saved stack pointer is never used before it is complete.
+ * A task leaves the processor in schedule() (it sleeps, or its turn is over) or in
+ * schedule_preempted() (an interrupt found that someone else should run). The lock of the
+ * processor's run queue is held across task_switch and released by whoever runs next, in
+ * switch_finish: so nobody takes a task whose stack is still in use, or whose registers are
+ * not saved yet.
  *
  * A task that is about to sleep sets its state before it looks at its condition (wait.c). If it
- * is preempted in between, it stays on the queue although its state says SLEEPING.
+ * is preempted in between, it stays on the queue although its state says SLEEPING. If it is woken
+ * while it is still on its processor, or still queued, changing the state back is enough.
  *
- * Locks: run_queue->lock, interrupts off; everything [R] in task.h.
+ * Locks: the run queues' (kernel/run_queue.h), interrupts off; everything [R] in task.h.
+ * Not here: which of the waiting tasks is next, and where a woken one goes (run_queue.c).
  */
+#include <drivers/lapic.h>
+#include <kernel/base/cross_call.h>
 #include <kernel/base/panic.h>
 #include <kernel/cpu.h>
 #include <kernel/fpu.h>
+#include <kernel/hang.h>
+#include <kernel/run_queue.h>
 #include <kernel/sched.h>
 #include <kernel/task.h>
 #include <kernel/time.h>
@@ -22,48 +29,59 @@
 #include <mm/mem_space.h>
 #include <string.h>
 
-#define SLICE_NS (NS_PER_SEC / TIMER_HZ * 5) /* a turn: 20 ms */
+#define TICK_NS (NS_PER_SEC / TIMER_HZ)
+#define IDLE_HZ 4 /* an idle processor only shows that it is alive */
+#define BALANCE_NS (100 * NS_PER_MS)
 
-struct run_queue {
-	struct spinlock lock;
-	struct list_node tasks;
-	uint64_t count;
-};
-
-static struct run_queue run_queue = {
-	.lock = SPINLOCK_INIT(RANK_RUN_QUEUE),
-	.tasks = LIST_INIT(run_queue.tasks),
-};
-static struct task idle_task;
+static struct task idle_tasks[CPU_MAX];
 
 void task_switch(uintptr_t *save_stack_pointer, uintptr_t load_stack_pointer); /* trap_entry.asm */
 void task_first_step(void);
 
-static struct run_queue *run_queue_of(const struct task *task)
+static struct run_queue *this_queue(void)
 {
-	(void)task;
-	return &run_queue;
+	return &run_queues[cpu_read(id)];
 }
 
-static void enqueue(struct run_queue *queue, struct task *task)
+/* ---- a place to run ---- */
+
+/* A task was put into the processor's queue, which is locked: it should look, if it is idle. */
+static void notice(struct cpu *cpu, const struct task *task)
 {
-	list_push_back(&queue->tasks, &task->run_link);
-	task->on_run_queue = true;
-	queue->count++;
+	if (cpu->current != cpu->idle && task->process->nice >= cpu->current->process->nice)
+		return;
+	run_queue_set_idle(cpu->id, false);
+	cpu->need_resched = 1;
+	if (cpu != this_cpu())
+		processor_kick(cpu);
 }
 
-static struct task *dequeue(struct run_queue *queue)
+/*
+ * A runnable task that is on no processor and in no queue, `queue` being the one of task->cpu: goes to the
+ * best one. Unlocks.
+ */
+static void place_and_unlock(struct run_queue *queue, struct task *task, enum run_queue_place place)
+	NO_THREAD_SAFETY_ANALYSIS
 {
-	struct task *task;
+	for (;;) {
+		uint32_t cpu = run_queue_choose(task);
+		struct run_queue *chosen = &run_queues[cpu];
 
-	if (list_empty(&queue->tasks))
-		return this_cpu()->idle;
-	task = list_first(&queue->tasks, struct task, run_link);
-	list_remove(&task->run_link);
-	task->on_run_queue = false;
-	queue->count--;
-	return task;
+		if (chosen == queue)
+			break;
+		atomic_store(&task->cpu, cpu);
+		spin_unlock(&queue->lock);
+		queue = chosen;
+		spin_lock(&queue->lock);
+		if (task->affinity & 1ull << cpu) /* it may have changed meanwhile */
+			break;
+	}
+	run_queue_add(queue, task, place);
+	notice(&cpus[queue - run_queues], task);
+	spin_unlock(&queue->lock);
 }
+
+/* ---- switching ---- */
 
 /* What belongs to user mode: floating point, segment bases, address space. */
 static void user_state_save(struct task *prev)
@@ -83,45 +101,115 @@ static void user_state_load(struct task *next)
 	msr_write(MSR_KERNEL_GS_BASE, next->gs_base);
 }
 
-/*
- * Run by the next task, on its own stack: releases the lock its predecessor took, and then what
- * may have been kept alive by the processor alone.
- */
-static void switch_finish(struct task *prev)
+/* The dead task is off its stack: nothing of it is in use any more. */
+static void task_finish(struct task *task)
 {
-	bool dead = atomic_load(&prev->state) == TASK_DEAD;
+	struct process *process = task->process;
+
+	process_get(process);
+	task_put(task); /* the scheduler's reference */
+	atomic_fetch_sub(&process->unfinished, 1);
+	wake_up_all(&process->thread_event);
+	process_put(process);
+}
+
+/*
+ * Run by the next task, on its own stack, interrupts off: releases the lock its predecessor took, and
+ * then does what had to wait until that was off the processor.
+ */
+static void switch_finish(struct task *prev) NO_THREAD_SAFETY_ANALYSIS
+{
 	struct cpu *cpu = this_cpu();
+	bool dead = atomic_load(&prev->state) == TASK_DEAD;
 	struct mem_space *left = cpu->left_space;
+	struct task *leaving = cpu->leaving;
 
 	cpu->left_space = NULL;
-	spin_unlock(&run_queue_of(prev)->lock);
+	cpu->leaving = NULL;
+	if (leaving)
+		place_and_unlock(this_queue(), leaving, PLACE_FIRST);
+	else
+		spin_unlock(&this_queue()->lock);
 	if (left)
 		mem_space_drop(left);
 	if (dead)
-		task_put(prev); /* the scheduler's reference */
+		task_finish(prev);
 }
 
-/* Interrupts are off. `requeue`: prev stays runnable whatever its state says. */
-static void switch_away(bool requeue)
+enum leave_why { LEAVE_BY_STATE, LEAVE_PREEMPTED, LEAVE_YIELDING };
+
+/* What the task used of its slice; and the idle time, for /proc/stat. */
+static void account_leaving(struct cpu *cpu, struct task *prev, uint64_t now_ns)
+{
+	if (prev != cpu->idle)
+		run_queue_charge(prev, now_ns - prev->run_since_ns);
+	else
+		cpu->idle_ns += now_ns - cpu->idle->run_since_ns;
+}
+
+/* It wants to go on. If it may not do so here, switch_finish sends it elsewhere. */
+static void put_back(struct run_queue *queue, struct task *prev, enum leave_why why)
+	REQUIRES(queue->lock)
 {
 	struct cpu *cpu = this_cpu();
-	struct run_queue *queue = &run_queue;
+
+	if (prev->affinity & 1ull << cpu->id) {
+		run_queue_add(queue, prev, why == LEAVE_YIELDING ? PLACE_LAST : PLACE_FIRST);
+	} else {
+		prev->on_run_queue = true;
+		cpu->leaving = prev;
+	}
+}
+
+static struct task *choose_next(struct run_queue *queue) REQUIRES(queue->lock)
+{
+	struct cpu *cpu = this_cpu();
+	struct task *next = run_queue_take(queue);
+
+	if (!next)
+		next = run_queue_steal(cpu->id, 1);
+	return next ? next : cpu->idle;
+}
+
+/* An idle processor is told apart by others, and its timer is slowed down (idle_tick). */
+static void account_coming(struct cpu *cpu, struct task *prev, struct task *next, uint64_t now_ns)
+{
+	next->run_since_ns = now_ns;
+	if (next == cpu->idle) {
+		run_queue_set_idle(cpu->id, true);
+	} else if (prev == cpu->idle) {
+		run_queue_set_idle(cpu->id, false);
+		if (cpu->slow_tick)
+			lapic_timer_start(TRAP_TIMER, TIMER_HZ);
+		cpu->slow_tick = false;
+	}
+}
+
+/* Interrupts are off. */
+static void switch_away(enum leave_why why) NO_THREAD_SAFETY_ANALYSIS
+{
+	struct cpu *cpu = this_cpu();
+	struct run_queue *queue = &run_queues[cpu->id];
 	struct task *prev = cpu->current, *next;
+	uint64_t now_ns;
 
 	spin_lock(&queue->lock);
+	now_ns = time_monotonic_ns();
 	cpu->need_resched = 0;
-	if (prev != cpu->idle && (requeue || atomic_load(&prev->state) == TASK_RUNNABLE))
-		enqueue(queue, prev);
-	next = dequeue(queue);
-	next->slice_ns = SLICE_NS;
+	account_leaving(cpu, prev, now_ns);
+	if (prev != cpu->idle && (why == LEAVE_PREEMPTED || atomic_load(&prev->state) == TASK_RUNNABLE))
+		put_back(queue, prev, why);
+	next = choose_next(queue);
+	account_coming(cpu, prev, next, now_ns);
 	if (next == prev) {
 		spin_unlock(&queue->lock);
 		return;
 	}
-	if (requeue)
+	if (why == LEAVE_PREEMPTED)
 		prev->involuntary_switches++;
 	else
 		prev->voluntary_switches++;
+	cpu->switches++;
 	user_state_save(prev);
 	cpu->current = next;
 	cpu->previous = prev;
@@ -130,20 +218,30 @@ static void switch_away(bool requeue)
 	switch_finish(this_cpu()->previous);
 }
 
-void schedule(void)
+static void schedule_why(enum leave_why why)
 {
 	uint64_t flags = irq_save();
 
 	kassert(this_cpu()->preempt_count == 0 && this_cpu()->irq_depth == 0);
-	switch_away(false);
+	switch_away(why);
 	irq_restore(flags);
+}
+
+void schedule(void)
+{
+	schedule_why(LEAVE_BY_STATE);
+}
+
+void task_yield(void)
+{
+	schedule_why(LEAVE_YIELDING);
 }
 
 void schedule_preempted(void)
 {
 	uint64_t flags = irq_save();
 
-	switch_away(true);
+	switch_away(LEAVE_PREEMPTED);
 	irq_restore(flags);
 }
 
@@ -185,91 +283,233 @@ void task_prepare_stack(struct task *task, void (*kernel_fn)(void *arg), void *a
 	task->kernel_stack_pointer = (uintptr_t)first;
 }
 
-static void make_runnable(struct task *task)
-{
-	struct run_queue *queue = run_queue_of(task);
+/* ---- waking ---- */
 
-	atomic_store(&task->state, TASK_RUNNABLE);
-	/* Still running, on its way to sleep: schedule() will see the state. */
-	if (!task->on_run_queue && task != this_cpu()->current)
-		enqueue(queue, task);
-	if (this_cpu()->current == this_cpu()->idle)
-		this_cpu()->need_resched = 1;
+/* After a wake-up: the woken task may be the one that should run here. */
+static void wake_done(uint64_t flags)
+{
+	irq_restore(flags);
+	if (unlikely(cpu_read(need_resched))) {
+		preempt_disable();
+		preempt_enable();
+	}
 }
 
-bool task_wake(struct task *task)
+static void make_runnable_and_unlock(struct run_queue *queue, struct task *task)
+	NO_THREAD_SAFETY_ANALYSIS
 {
-	struct run_queue *queue = run_queue_of(task);
-	uint64_t flags = spin_lock_irq(&queue->lock);
+	atomic_store(&task->state, TASK_RUNNABLE);
+	/* Still running, on its way to sleep: switch_away will see the state. */
+	if (task->on_run_queue || cpus[atomic_load(&task->cpu)].current == task)
+		spin_unlock(&queue->lock);
+	else
+		place_and_unlock(queue, task, PLACE_WOKEN);
+}
+
+bool task_wake(struct task *task) NO_THREAD_SAFETY_ANALYSIS
+{
+	uint64_t flags = irq_save();
+	struct run_queue *queue = run_queue_lock_of(task);
 	uint32_t state = atomic_load(&task->state);
 	bool asleep = state == TASK_SLEEPING || state == TASK_STOPPED;
 
 	if (asleep)
-		make_runnable(task);
-	spin_unlock_irq(&queue->lock, flags);
+		make_runnable_and_unlock(queue, task);
+	else
+		spin_unlock(&queue->lock);
+	wake_done(flags);
 	return asleep;
 }
 
-void task_wake_for_signal(struct task *task, bool fatal)
+static bool signal_ends_sleep(const struct task *task, bool fatal)
 {
-	struct run_queue *queue = run_queue_of(task);
-	uint64_t flags = spin_lock_irq(&queue->lock);
 	uint32_t state = atomic_load(&task->state);
 
-	if ((state == TASK_SLEEPING && (task->wait_mode == WAIT_INTERRUPTIBLE ||
-					(fatal && task->wait_mode == WAIT_KILLABLE))) ||
-	    (state == TASK_STOPPED && fatal))
-		make_runnable(task);
-	spin_unlock_irq(&queue->lock, flags);
+	if (state == TASK_STOPPED)
+		return fatal;
+	return state == TASK_SLEEPING && (task->wait_mode == WAIT_INTERRUPTIBLE ||
+					  (fatal && task->wait_mode == WAIT_KILLABLE));
 }
 
-void task_start(struct task *task)
+/* In user mode it would not notice the signal before its next interrupt. */
+void task_wake_for_signal(struct task *task, bool fatal) NO_THREAD_SAFETY_ANALYSIS
 {
-	struct run_queue *queue = run_queue_of(task);
-	uint64_t flags = spin_lock_irq(&queue->lock);
+	uint64_t flags = irq_save();
+	struct run_queue *queue = run_queue_lock_of(task);
+	struct cpu *cpu = &cpus[atomic_load(&task->cpu)];
 
-	make_runnable(task);
-	spin_unlock_irq(&queue->lock, flags);
+	if (signal_ends_sleep(task, fatal)) {
+		make_runnable_and_unlock(queue, task);
+	} else {
+		if (cpu->current == task && cpu != this_cpu())
+			processor_kick(cpu);
+		spin_unlock(&queue->lock);
+	}
+	wake_done(flags);
 }
 
-void task_yield(void)
+/* It shares what is left of its parent's slice, so that forking gains nobody time. */
+static void slice_inherit(struct task *task, struct task *parent)
 {
-	schedule();
+	if (parent == this_cpu()->idle)
+		return;
+	parent->slice_ns /= 2;
+	task->slice_ns = parent->slice_ns;
+	task->round = parent->round;
+}
+
+void task_start(struct task *task) NO_THREAD_SAFETY_ANALYSIS
+{
+	uint64_t flags = irq_save();
+	struct run_queue *queue = this_queue();
+	struct task *parent = current_task();
+
+	spin_lock(&queue->lock);
+	slice_inherit(task, parent);
+	task->affinity = parent->affinity;
+	atomic_store(&task->cpu, cpu_read(id));
+	atomic_store(&task->state, TASK_RUNNABLE);
+	place_and_unlock(queue, task, PLACE_NEW);
+	wake_done(flags);
+}
+
+void task_set_affinity(struct task *task, uint64_t cpus_allowed) NO_THREAD_SAFETY_ANALYSIS
+{
+	uint64_t flags = irq_save();
+	struct run_queue *queue = run_queue_lock_of(task);
+	struct cpu *cpu = &cpus[atomic_load(&task->cpu)];
+
+	task->affinity = cpus_allowed;
+	if (cpus_allowed & 1ull << cpu->id) {
+		spin_unlock(&queue->lock);
+	} else if (cpu->current == task) { /* put_back will see it */
+		cpu->need_resched = 1;
+		if (cpu != this_cpu())
+			processor_kick(cpu);
+		spin_unlock(&queue->lock);
+	} else if (!list_empty(&task->run_link)) {
+		run_queue_remove(queue, task);
+		place_and_unlock(queue, task, PLACE_FIRST);
+	} else {
+		spin_unlock(&queue->lock);
+	}
+	wake_done(flags);
+}
+
+/* ---- the tick ---- */
+
+static void account_tick(struct cpu *cpu, struct task *task, bool from_user)
+{
+	if (!from_user) {
+		task->system_ns += TICK_NS;
+		cpu->system_ns += TICK_NS;
+		return;
+	}
+	task->user_ns += TICK_NS;
+	if (task->process->nice > 0)
+		cpu->nice_ns += TICK_NS;
+	else
+		cpu->user_ns += TICK_NS;
+}
+
+/* Somebody waits here: for the end of the slice, or for another processor that has nothing to do. */
+static void share(struct cpu *cpu, const struct task *task, uint64_t now_ns)
+{
+	uint64_t idle = run_queue_idle_cpus();
+
+	if (task->slice_ns <= (int64_t)(now_ns - task->run_since_ns) || run_queue_has_woken(this_queue()))
+		cpu->need_resched = 1;
+	if (idle) {
+		struct cpu *helper = &cpus[__builtin_ctzll(idle)];
+
+		helper->need_resched = 1;
+		processor_kick(helper);
+	}
+}
+
+/* Now and then: takes one from a queue that is longer by two, so that in the long run all get as much. */
+static void balance(struct cpu *cpu, uint64_t now_ns)
+{
+	struct run_queue *queue = this_queue();
+	struct task *task;
+
+	if (now_ns < cpu->next_balance_ns)
+		return;
+	cpu->next_balance_ns = now_ns + BALANCE_NS;
+	spin_lock(&queue->lock);
+	task = run_queue_steal(cpu->id, atomic_load(&queue->count) + 2);
+	if (task)
+		run_queue_add(queue, task, PLACE_FIRST);
+	spin_unlock(&queue->lock);
+}
+
+/* The first processor keeps time for all, so it ticks on. */
+static void idle_tick(struct cpu *cpu)
+{
+	if (cpu->id == 0 || cpu->slow_tick)
+		return;
+	cpu->slow_tick = true;
+	lapic_timer_start(TRAP_TIMER, IDLE_HZ);
 }
 
 void sched_tick(bool from_user)
 {
 	struct cpu *cpu = this_cpu();
 	struct task *task = cpu->current;
-	uint64_t tick_ns = NS_PER_SEC / TIMER_HZ;
+	uint64_t now_ns = time_monotonic_ns();
 
-	timers_expire(time_monotonic_ns());
-	if (task == cpu->idle)
+	atomic_fetch_add_explicit(&cpu->ticks, 1, memory_order_relaxed);
+	if (cpu->id == 0)
+		timers_expire(now_ns);
+	hang_watch(now_ns);
+	if (task == cpu->idle) {
+		idle_tick(cpu);
 		return;
-	if (from_user)
-		task->user_ns += tick_ns;
-	else
-		task->system_ns += tick_ns;
-	task->slice_ns -= MIN(task->slice_ns, tick_ns);
-	if (task->slice_ns == 0 && run_queue.count > 0)
-		cpu->need_resched = 1;
+	}
+	account_tick(cpu, task, from_user);
+	if (atomic_load(&this_queue()->count) > 0)
+		share(cpu, task, now_ns);
+	balance(cpu, now_ns);
 }
 
 uint64_t sched_runnable_count(void)
 {
-	return run_queue.count;
+	uint64_t count = 0;
+
+	for (uint32_t i = 0; i < cpu_count(); i++) {
+		count += atomic_load_explicit(&run_queues[i].count, memory_order_relaxed);
+		count += cpus[i].current != cpus[i].idle;
+	}
+	return count;
+}
+
+uint64_t sched_idle_ns(const struct cpu *cpu)
+{
+	uint64_t idle_ns, since_ns, now_ns = time_monotonic_ns();
+
+	since_ns = __atomic_load_n(&cpu->idle->run_since_ns, __ATOMIC_RELAXED);
+	idle_ns = __atomic_load_n(&cpu->idle_ns, __ATOMIC_RELAXED);
+	if (cpu->current != cpu->idle || since_ns > now_ns)
+		return idle_ns;
+	return idle_ns + now_ns - since_ns;
 }
 
 void sched_init(void)
 {
 	struct cpu *cpu = this_cpu();
+	struct task *idle = &idle_tasks[cpu->id];
 
-	memcpy(idle_task.name, "idle", sizeof("idle"));
-	atomic_store(&idle_task.state, TASK_RUNNABLE);
-	idle_task.kernel_stack = cpu->kernel_stack_top - KERNEL_STACK_SIZE;
-	atomic_store(&idle_task.refs, 1);
-	cpu->idle = &idle_task;
-	cpu->current = &idle_task;
+	memcpy(idle->name, "idle", sizeof("idle"));
+	idle->process = &kernel_process;
+	idle->affinity = UINT64_MAX;
+	atomic_store(&idle->cpu, cpu->id);
+	atomic_store(&idle->state, TASK_RUNNABLE);
+	idle->kernel_stack = cpu->kernel_stack_top - KERNEL_STACK_SIZE;
+	atomic_store(&idle->refs, 1);
+	cpu->idle = idle;
+	cpu->current = idle;
+	run_queue_init(this_queue());
+	run_queue_set_idle(cpu->id, true);
 }
 
 noreturn_fn void sched_idle(void)

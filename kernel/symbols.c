@@ -44,18 +44,36 @@ static bool is_kernel_stack(uintptr_t address)
 	return address >= 0xffff800000000000ul && address % 8 == 0;
 }
 
-void backtrace_log(uintptr_t rbp)
+unsigned backtrace_collect(uintptr_t rbp, uintptr_t *chain, unsigned max)
 {
-	for (unsigned depth = 0; depth < BACKTRACE_MAX && is_kernel_stack(rbp); depth++) {
-		const uintptr_t *frame = (const uintptr_t *)rbp;
-		uintptr_t offset = 0;
-		const char *name = symbol_find(frame[1], &offset);
+	unsigned depth = 0;
 
-		if (!name)
+	while (depth < max && is_kernel_stack(rbp)) {
+		const uintptr_t *frame = (const uintptr_t *)rbp;
+
+		if (frame[1] < (uintptr_t)kernel_text_begin || frame[1] >= (uintptr_t)kernel_text_end)
 			break;
-		log_error("  %s+%#lx  [%#lx]", name, offset, frame[1]);
+		chain[depth++] = frame[1];
 		if (frame[0] <= rbp)
 			break;
 		rbp = frame[0];
 	}
+	return depth;
+}
+
+void backtrace_log_address(uintptr_t address)
+{
+	uintptr_t offset = 0;
+	const char *name = symbol_find(address, &offset);
+
+	log_error("  %s+%#lx  [%#lx]", name ? name : "?", offset, address);
+}
+
+void backtrace_log(uintptr_t rbp)
+{
+	uintptr_t chain[BACKTRACE_MAX];
+	unsigned depth = backtrace_collect(rbp, chain, BACKTRACE_MAX);
+
+	for (unsigned i = 0; i < depth; i++)
+		backtrace_log_address(chain[i]);
 }

@@ -14,3 +14,7 @@ const char *symbol_find(uintptr_t address, uintptr_t *offset);
  * at anything that does not look like a kernel stack.
  */
 void backtrace_log(uintptr_t rbp);
+/* The same chain as addresses, at most `max`; how many there are. Any context. */
+unsigned backtrace_collect(uintptr_t rbp, uintptr_t *chain, unsigned max);
+/* One line for one address of a chain. */
+void backtrace_log_address(uintptr_t address);

@@ -36,6 +36,7 @@ static void task_init(struct task *task, struct process *process, const char *na
 	signal_queue_init(&task->pending);
 	wait_queue_init(&task->vfork_wait);
 	process_get(process);
+	atomic_fetch_add(&process->unfinished, 1);
 }
 
 struct task *task_alloc(struct process *process, const char *name)
@@ -92,6 +93,7 @@ void task_discard(struct task *task)
 	if (task->space)
 		mem_space_put_user(task->space);
 	task->space = NULL;
+	atomic_fetch_sub(&task->process->unfinished, 1);
 	task_put(task);
 }
 

@@ -4,7 +4,7 @@
  * A task is what the scheduler runs: registers, a kernel stack, a signal mask, a thread id. A
  * process is what wait and kill see: a process id, parent and children, handlers, limits,
  * descriptors. Field keys: [I] set once, [T] the owning task only, [A] atomic,
- * [R] run queue lock, [P] task_tree_lock, [S] process->signal_lock, [PS] both to write, either
+ * [R] the lock of the run queue `cpu` names, [P] task_tree_lock, [S] process->signal_lock, [PS] both to write, either
  * to read.
  *
  * References. A task is born with one, which belongs to its life: the scheduler drops it
@@ -58,9 +58,12 @@ struct task {
 	/* scheduling */
 	_Atomic uint32_t state;         /* enum task_state */
 	enum wait_mode wait_mode;       /* [T] what may end the sleep */
-	bool on_run_queue;              /* [R] */
-	uint32_t cpu;                   /* [R] last ran there */
-	uint64_t slice_ns;              /* [R] left of its turn */
+	bool on_run_queue;              /* [R] or on its way to one */
+	_Atomic uint32_t cpu;           /* [R] runs, waits or last ran there */
+	uint64_t affinity;              /* [R] where it may run, a bit each */
+	int64_t slice_ns;               /* [R] left to it in this round; below 0: it owes */
+	uint64_t round;                 /* [R] when it got its slice */
+	uint64_t run_since_ns;          /* [R] since when it runs */
 	struct list_node run_link;      /* [R] */
 	uint64_t wake_deadline_ns;      /* timer list; UINT64_MAX: none */
 	struct list_node timer_link;
@@ -101,7 +104,8 @@ struct process {
 	int pid;                        /* [I] tgid */
 	struct list_node threads;       /* [PS] */
 	unsigned thread_count;          /* [PS] alive */
-	struct wait_queue thread_event; /* a thread ended: exec waits for the others here */
+	_Atomic uint32_t unfinished;    /* threads that have not left their processor for good */
+	struct wait_queue thread_event; /* a thread ended, or was finished: exec and wait4 sleep here */
 	struct process *parent;         /* [P] */
 	_Atomic int parent_pid;         /* [P] to write: getppid asks often */
 	struct list_node children;      /* [P] */

@@ -11,9 +11,11 @@
 #include <asm/signal.h>
 #include <drivers/interrupt.h>
 #include <drivers/lapic.h>
+#include <kernel/base/cross_call.h>
 #include <kernel/base/log.h>
 #include <kernel/base/panic.h>
 #include <kernel/cpu.h>
+#include <kernel/nmi.h>
 #include <kernel/panic_report.h>
 #include <kernel/sched.h>
 #include <kernel/task.h>
@@ -145,20 +147,37 @@ static void page_fault(struct trap_frame *frame)
 	irq_disable();
 }
 
+static void interrupt_handle(const struct trap_frame *frame)
+{
+	switch (frame->vector) {
+	case TRAP_TIMER:
+		lapic_eoi();
+		sched_tick(trap_from_user(frame));
+		break;
+	case TRAP_CROSS_CALL:
+		lapic_eoi();
+		cross_call_serve();
+		break;
+	case TRAP_KICK: /* that we are here is all: need_resched and signals are looked at on the way out */
+		lapic_eoi();
+		break;
+	case TRAP_SPURIOUS: /* wants no acknowledgement: SDM vol. 3, 11.9 */
+		break;
+	default:
+		interrupt_dispatch(frame->vector);
+	}
+}
+
 static void interrupt(struct trap_frame *frame)
 {
 	struct cpu *cpu = this_cpu();
 	uint32_t held_base = cpu->held_base; /* the order of locks begins afresh in a handler */
 
+	cpu->interrupts++;
 	cpu->irq_depth++;
 	cpu->held_base = cpu->held_count;
 	preempt_disable();
-	if (frame->vector == TRAP_TIMER) {
-		lapic_eoi();
-		sched_tick(trap_from_user(frame));
-	} else {
-		interrupt_dispatch(frame->vector);
-	}
+	interrupt_handle(frame);
 	preempt_enable_no_resched();
 	cpu->held_base = held_base;
 	cpu->irq_depth--;
@@ -172,6 +191,8 @@ void trap_dispatch(struct trap_frame *frame)
 		page_fault(frame);
 	} else if (frame->vector >= TRAP_IRQ_BASE) {
 		interrupt(frame);
+	} else if (frame->vector == TRAP_NMI && nmi_answer(frame)) {
+		return;
 	} else if (trap_from_user(frame) && frame->vector != TRAP_NMI &&
 		   frame->vector != TRAP_DOUBLE_FAULT && frame->vector != TRAP_MACHINE_CHECK) {
 		irq_enable();

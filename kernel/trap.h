@@ -42,9 +42,11 @@ enum trap_vector {
 	TRAP_ALIGNMENT = 17,
 	TRAP_MACHINE_CHECK = 18,
 	TRAP_SIMD = 19,
-	TRAP_IRQ_BASE = 32,    /* the 16 legacy interrupt lines */
+	TRAP_IRQ_BASE = 32,    /* the 16 interrupt lines of old */
 	TRAP_DEVICE_BASE = 48, /* message-signalled interrupts */
 	TRAP_TIMER = 0xf0,     /* local APIC timer */
+	TRAP_KICK = 0xf1,      /* another processor wants this one to look around (processor_kick) */
+	TRAP_CROSS_CALL = 0xf2, /* ... to run something (kernel/base/cross_call.h) */
 	TRAP_SPURIOUS = 0xff,
 };
 
@@ -59,7 +61,7 @@ static inline bool trap_from_user(const struct trap_frame *frame)
  */
 typedef void (*interrupt_handler)(void *arg);
 
-/* Lines 0 to 15 of the interrupt controller; also unmasks the line. */
+/* Lines 0 to 15 of the old interrupt controllers; also unmasks the line. */
 void interrupt_register_line(unsigned line, interrupt_handler handler, void *arg);
 /* A vector for message-signalled interrupts, or -ENOSPC. */
 must_check int interrupt_allocate_vector(interrupt_handler handler, void *arg);

@@ -84,6 +84,7 @@ struct wait_request {
 	int pid, code, value, status;
 	uint32_t uid;
 	struct usage usage;
+	struct process *reaped; /* the tree's reference, to be dropped where one may sleep */
 };
 
 static bool wait_eligible(const struct wait_request *request, const struct process *child)
@@ -108,11 +109,11 @@ static void wait_answer(struct wait_request *request, struct process *child, int
 	request->usage = usage_of_process(child);
 }
 
-static void reap(struct process *child)
+static void reap(struct wait_request *request, struct process *child)
 {
 	usage_add_child(child->parent, child);
 	process_unlink(child);
-	process_put(child);
+	request->reaped = child;
 }
 
 /* The child has something to report that was asked for: fills in the answer. */
@@ -126,7 +127,7 @@ static bool wait_child(struct wait_request *request, struct process *child)
 		wait_answer(request, child, status_code(child->exit_status),
 			    status_value(child->exit_status), child->exit_status);
 		if (!keep)
-			reap(child);
+			reap(request, child);
 		return true;
 	}
 	if ((request->options & WSTOPPED) && child->stopped && child->stop_unreported) {
@@ -164,14 +165,26 @@ static int wait_scan(struct wait_request *request)
 	return result;
 }
 
+/* Its last thread may still be on its way off a processor: its memory is back when we return. */
+static void wait_finished(struct process *child)
+{
+	wait_event(&child->thread_event, atomic_load(&child->unfinished) == 0);
+	process_put(child);
+}
+
 static int wait_for_child(struct wait_request *request)
 {
 	int result, interrupted;
 
-	if (request->options & WNOHANG)
-		return wait_scan(request);
-	interrupted = wait_event_interruptible(&current_process()->child_event,
-					       (result = wait_scan(request)) != 0);
+	if (request->options & WNOHANG) {
+		interrupted = 0;
+		result = wait_scan(request);
+	} else {
+		interrupted = wait_event_interruptible(&current_process()->child_event,
+						       (result = wait_scan(request)) != 0);
+	}
+	if (request->reaped)
+		wait_finished(request->reaped);
 	return interrupted ? interrupted : result;
 }
 

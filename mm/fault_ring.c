@@ -37,9 +37,11 @@ void fault_ring_init(void)
 {
 	char value[16];
 
-	fault_rings[0] = kzalloc(sizeof(struct fault_ring));
-	if (!fault_rings[0])
-		panic("no memory for the fault ring");
+	for (unsigned i = 0; i < CPU_MAX; i++) {
+		fault_rings[i] = kzalloc(sizeof(struct fault_ring));
+		if (!fault_rings[i])
+			panic("no memory for the fault ring");
+	}
 	trace_to_console = cmdline_get("trace", value, sizeof(value)) && strcmp(value, "faults") == 0;
 }
 

@@ -141,6 +141,18 @@ void kernel_map_copy_upper_half(void *root)
 	memcpy((uint64_t *)root + 256, (uint64_t *)phys_to_virt(kernel_root) + 256, PAGE_SIZE / 2);
 }
 
+phys_t kernel_map_start_tables(phys_t where)
+{
+	uint64_t *root = memset(phys_to_virt(where), 0, 3 * PAGE_SIZE);
+	uint64_t *pointers = root + PAGE_TABLE_ENTRIES, *directory = pointers + PAGE_TABLE_ENTRIES;
+
+	kernel_map_copy_upper_half(root);
+	root[0] = virt_to_phys(pointers) | PAGE_PRESENT | PAGE_WRITABLE;
+	pointers[0] = virt_to_phys(directory) | PAGE_PRESENT | PAGE_WRITABLE;
+	directory[0] = PAGE_PRESENT | PAGE_WRITABLE | PAGE_LARGE;
+	return where;
+}
+
 /* ---- later: stacks and devices ---- */
 
 static struct spinlock kernel_map_lock = SPINLOCK_INIT(RANK_KERNEL_MAP);

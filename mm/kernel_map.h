@@ -21,6 +21,12 @@ struct memory_range kernel_map_init(void);
 extern phys_t kernel_root;
 void kernel_map_copy_upper_half(void *root);
 
+/*
+ * Tables for a processor that has just been started: the kernel's own, and the first 2 MiB where they
+ * are. `where`: three pages of low RAM, for good. Returns the root.
+ */
+phys_t kernel_map_start_tables(phys_t where);
+
 /* A device's registers, uncached, for good. Panics when there is no memory (boot only). */
 must_check void *kernel_map_device(phys_t phys, size_t size);
 

@@ -85,6 +85,7 @@ void mem_space_put_user(struct mem_space *space)
 	if (atomic_fetch_sub(&space->users, 1) != 1)
 		return;
 	unmap_everything(space);
+	tlb_flush_range(space, 0, 0); /* idle processors let go of it */
 	mem_space_drop(space);
 }
 
@@ -92,7 +93,7 @@ void mem_space_put_user(struct mem_space *space)
  * The processor's bit is set before CR3 is loaded, and cleared after another root is: whoever
  * changes an entry and then reads loaded_on sees every processor that might have cached it.
  */
-struct mem_space *mem_space_switch(struct mem_space *space)
+static struct mem_space *switch_loaded(struct mem_space *space)
 {
 	struct cpu *cpu = this_cpu();
 	struct mem_space *old = cpu->loaded_space;
@@ -108,6 +109,25 @@ struct mem_space *mem_space_switch(struct mem_space *space)
 	if (old)
 		atomic_fetch_and(&old->loaded_on, ~(1ull << cpu->id));
 	return old;
+}
+
+/* A request to leave the old space must not come in between: it would be dropped twice. */
+struct mem_space *mem_space_switch(struct mem_space *space)
+{
+	uint64_t flags = irq_save();
+	struct mem_space *old = switch_loaded(space);
+
+	irq_restore(flags);
+	return old;
+}
+
+void mem_space_leave(struct mem_space *space)
+{
+	struct mem_space *left = mem_space_switch(NULL);
+
+	uint32_t holders = atomic_fetch_sub(&left->holders, 1);
+
+	kassert(left == space && holders > 1);
 }
 
 /* ---- fork ---- */

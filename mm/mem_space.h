@@ -43,6 +43,12 @@ void mem_space_drop(struct mem_space *space);
 must_check struct mem_space *mem_space_switch(struct mem_space *space);
 
 /*
+ * The calling processor, whose task does not need it, unloads `space`; somebody else holds it too.
+ * Interrupts or preemption are off.
+ */
+void mem_space_leave(struct mem_space *space);
+
+/*
  * The system calls' bodies; the space is unlocked on entry. Contracts as in mmap(2),
  * munmap(2), mprotect(2), msync(2), brk(2), madvise(2). `file` is NULL for anonymous.
  */

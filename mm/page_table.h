@@ -92,5 +92,11 @@ struct page_table_visitor {
 };
 void page_table_visit(struct mem_space *space, struct page_table_visitor *visitor);
 
-/* mm/tlb.c: forgets translations of [beg, end) on every processor that has the space loaded. */
+/*
+ * mm/tlb.c: forgets translations of [beg, end) on every processor that has the space loaded; when it
+ * returns, they have. The caller keeps the space from going away. Any spinlock that interrupt
+ * handlers do not take may be held.
+ */
 void tlb_flush_range(struct mem_space *space, uintptr_t beg, uintptr_t end);
+/* The same of the kernel's own addresses, on every processor. */
+void tlb_flush_kernel(uintptr_t beg, uintptr_t end);

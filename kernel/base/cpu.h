@@ -11,11 +11,11 @@
 #define CPU_MAX 16
 
 struct task;
+struct cpu_tables;
 struct mem_space;
 struct spinlock;
-struct tss;
 
-struct cpu {
+struct __attribute__((aligned(64))) cpu {
 	struct cpu *self;             /* gs:0 */
 	struct task *current;         /* gs:8 */
 	uintptr_t kernel_stack_top;   /* gs:16, of the current task: where syscall_entry starts */
@@ -23,17 +23,36 @@ struct cpu {
 	uint32_t preempt_count;       /* gs:32, spinlocks held + explicit preempt_disable */
 	uint32_t need_resched;        /* gs:36, set by the timer and by wake-ups */
 	uint64_t stack_canary;        /* gs:40, where gcc's stack protector looks for it */
-	uint32_t id;
+	uint32_t id;                  /* [I] its place in cpus[] */
+	uint32_t apic_id;             /* [I] how interrupts are sent to it */
 	uint32_t irq_depth;           /* inside an interrupt handler */
 	struct task *idle;
 	struct task *previous;        /* whom the current task followed */
 	struct mem_space *loaded_space; /* whose root table CR3 holds */
 	struct mem_space *left_space;   /* loaded before: dropped when the task switch is complete */
-	struct tss *tss;
+	struct task *leaving;         /* switched away from, and may not run here again */
+	struct cpu_tables *tables;    /* its GDT and TSS, and stacks for the worst traps */
+	_Atomic uint64_t callers;     /* who waits in cross_call for this one, a bit each; all write */
+	_Atomic uint64_t ticks;       /* timer interrupts taken: others see that it goes on */
+	uint64_t user_ns, nice_ns, system_ns; /* how its time was spent, by ticks */
+	uint64_t idle_ns;             /* exact, without the present idling */
+	uint64_t next_balance_ns;     /* when it compares its queue with the others' */
+	bool slow_tick;               /* it is idle and its timer slow */
+	uint64_t switches;            /* of tasks */
+	uint64_t interrupts;
 	struct spinlock *held[16];    /* checking build: the spinlocks held, oldest first */
 	uint32_t held_count;
 	uint32_t held_base;           /* where the running interrupt handler's begin */
 };
+
+/* cpus[0] is the one that booted. Those at and above cpu_count() do not run. */
+extern struct cpu cpus[CPU_MAX];
+extern _Atomic uint32_t cpus_running;
+
+static inline uint32_t cpu_count(void)
+{
+	return atomic_load_explicit(&cpus_running, memory_order_acquire);
+}
 
 /* A field of this processor's struct, read in one instruction. */
 #define cpu_read(field)                                                                            \

@@ -1,0 +1,100 @@
+; boot/processor_start.asm - from a started processor's real mode to processor_main.
+;
+; kernel/processors.c copies this to a page below 1 MiB, fills in the block at its beginning, and sends the
+; processor there (SDM vol. 3, 9.4). It begins with CS = the page / 16, IP = 0, everything else as
+; after a reset, goes to long mode in one step, on tables that map the first 2 MiB where they are
+; (mm/kernel_map.c, kernel_map_start_tables), and calls the entry with its struct cpu.
+;
+; A processor that answers so late that it was given up finds another's APIC id, or a block that
+; was taken: it stops.
+
+CR0_PE equ 1 << 0
+CR0_MP equ 1 << 1
+CR0_WP equ 1 << 16
+CR0_PG equ 1 << 31
+CR4_PAE equ 1 << 5
+CR4_OSFXSR equ 1 << 9
+CR4_OSXMMEXCPT equ 1 << 10
+MSR_EFER equ 0xc0000080
+EFER_SCE equ 1 << 0
+EFER_LME equ 1 << 8
+EFER_NXE equ 1 << 11
+MSR_GS_BASE equ 0xc0000101
+
+START_PAGE equ 0x8000                   ; processors.c asserts that it copies to there
+
+section .rodata
+bits 16
+align 16
+global processor_start_begin
+processor_start_begin:
+	jmp near start
+align 8
+; struct start_block (kernel/processors.c)
+block_cpu:   dq 0
+block_stack: dq 0
+block_entry: dq 0
+block_root:  dd 0
+block_apic:  dd 0
+block_taken: dd 0
+
+align 8
+start_gdt:
+	dq 0
+	dq 0x00209a0000000000           ; 64-bit code
+start_gdt_pointer:
+	dw $ - start_gdt - 1
+	dd START_PAGE + (start_gdt - processor_start_begin)
+
+start:
+	cli
+	cld
+	mov ax, cs
+	mov ds, ax
+	o32 lgdt [start_gdt_pointer - processor_start_begin]
+	mov eax, CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT
+	mov cr4, eax
+	mov eax, [block_root - processor_start_begin]
+	mov cr3, eax
+	mov ecx, MSR_EFER
+	rdmsr
+	or eax, EFER_LME | EFER_NXE | EFER_SCE
+	wrmsr
+	mov eax, CR0_PE | CR0_MP | CR0_WP | CR0_PG
+	mov cr0, eax
+	jmp dword 0x08:START_PAGE + (start_long_mode - processor_start_begin)
+
+bits 64
+start_long_mode:
+	xor eax, eax
+	mov ds, ax
+	mov es, ax
+	mov ss, ax
+	mov fs, ax
+	mov gs, ax
+	mov eax, 1
+	cpuid
+	shr ebx, 24                     ; the APIC id: SDM vol. 2, CPUID leaf 1
+	cmp ebx, [rel block_apic]
+	jne .stop
+	xor eax, eax
+	mov ecx, 1
+	lock cmpxchg [rel block_taken], ecx
+	jne .stop
+	mov rsp, [rel block_stack]
+	; GS base first: the stack protector reads its canary through it.
+	mov rdi, [rel block_cpu]
+	mov ecx, MSR_GS_BASE
+	mov eax, edi
+	mov rdx, rdi
+	shr rdx, 32
+	wrmsr
+	xor ebp, ebp                    ; backtraces end here
+	call [rel block_entry]
+.stop:
+	cli
+	hlt
+	jmp .stop
+
+global processor_start_end
+processor_start_end:

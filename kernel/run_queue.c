@@ -1,0 +1,204 @@
+/*
+ * kernel/run_queue.c - the queues of tasks that want to run (kernel/run_queue.h).
+ *
+ * Called by sched.c only.
+ *
+ * Locks: a queue's lock guards its lists and, of the tasks in it or last run there, what task.h marks [R].
+ * task->cpu changes under the lock of the queue it names, so whoever has locked that queue and
+ * still finds it there holds the task. Two queues are never waited for at once: stealing only
+ * tries the second.
+ *
+ * Tests: tests/guest/sched.c.
+ */
+#include <kernel/run_queue.h>
+#include <kernel/task.h>
+#include <kernel/time.h>
+
+struct run_queue run_queues[CPU_MAX];
+static _Atomic uint64_t idle_cpus;
+
+/*
+ * Nice values' slices, from -20 to 19: 20 ms for 0, and one step is a factor of 1.25 (sched(7)), but never
+ * more than 200 ms, which is what the others wait.
+ */
+static const uint32_t slice_us[40] = {
+	200000, 200000, 200000, 200000, 200000, 200000, 200000, 200000, 200000, 200000, /* -20 */
+	186265, 149012, 119209, 95367,  76294,  61035,  48828,  39062,  31250,  25000,  /* -10 */
+	20000,  16000,  12800,  10240,  8192,   6554,   5243,   4194,   3355,   2684,   /* 0 */
+	2147,   1718,   1374,   1100,   880,    704,    563,    450,    360,    288,    /* 10 */
+};
+
+#define DEBT_MAX_NS ((int64_t)(50 * NS_PER_MS)) /* it may not have been its own doing */
+
+int64_t run_queue_slice_ns(int nice)
+{
+	return (int64_t)slice_us[MAX(MIN(nice, 19), -20) + 20] * (int64_t)NS_PER_US;
+}
+
+void run_queue_init(struct run_queue *queue)
+{
+	spin_init(&queue->lock, RANK_RUN_QUEUE);
+	list_init(&queue->woken);
+	list_init(&queue->active);
+	list_init(&queue->expired);
+	atomic_store(&queue->count, 0);
+	queue->round = 1;
+}
+
+struct run_queue *run_queue_lock_of(struct task *task) NO_THREAD_SAFETY_ANALYSIS
+{
+	for (;;) {
+		uint32_t cpu = atomic_load(&task->cpu);
+
+		spin_lock(&run_queues[cpu].lock);
+		if (atomic_load(&task->cpu) == cpu)
+			return &run_queues[cpu];
+		spin_unlock(&run_queues[cpu].lock);
+	}
+}
+
+/* Once a round: what it owes from the last one is kept, what it saved is not. */
+static void slice_grant(struct run_queue *queue, struct task *task)
+{
+	int64_t slice = run_queue_slice_ns(task->process->nice);
+
+	task->round = queue->round;
+	task->slice_ns = MIN(task->slice_ns, 0) + slice;
+}
+
+void run_queue_charge(struct task *task, uint64_t ran_ns)
+{
+	task->slice_ns = MAX(task->slice_ns - (int64_t)ran_ns, -DEBT_MAX_NS);
+}
+
+bool run_queue_slice_left(const struct task *task)
+{
+	return task->slice_ns > 0;
+}
+
+void run_queue_add(struct run_queue *queue, struct task *task, enum run_queue_place place)
+{
+	if (task->round != queue->round)
+		slice_grant(queue, task);
+	atomic_store(&task->cpu, (uint32_t)(queue - run_queues));
+	if (place == PLACE_LAST || !run_queue_slice_left(task))
+		list_push_back(&queue->expired, &task->run_link);
+	else if (place == PLACE_WOKEN)
+		list_push_back(&queue->woken, &task->run_link);
+	else if (place == PLACE_NEW)
+		list_push_back(&queue->active, &task->run_link);
+	else
+		list_push_front(&queue->active, &task->run_link);
+	task->on_run_queue = true;
+	atomic_fetch_add(&queue->count, 1);
+}
+
+void run_queue_remove(struct run_queue *queue, struct task *task)
+{
+	list_remove(&task->run_link);
+	task->on_run_queue = false;
+	atomic_fetch_sub(&queue->count, 1);
+}
+
+/* Everybody who waits gets another slice; who owes more than that waits on. */
+static void round_begin(struct run_queue *queue)
+{
+	struct task *task, *next;
+
+	queue->round++;
+	list_for_each_entry_safe (task, next, &queue->expired, run_link) {
+		slice_grant(queue, task);
+		if (!run_queue_slice_left(task))
+			continue;
+		list_remove(&task->run_link);
+		list_push_back(&queue->active, &task->run_link);
+	}
+}
+
+struct task *run_queue_take(struct run_queue *queue)
+{
+	struct list_node *list = &queue->woken;
+	struct task *task;
+
+	if (atomic_load_explicit(&queue->count, memory_order_relaxed) == 0)
+		return NULL;
+	while (list_empty(&queue->woken) && list_empty(&queue->active))
+		round_begin(queue);
+	if (list_empty(list))
+		list = &queue->active;
+	task = list_first(list, struct task, run_link);
+	run_queue_remove(queue, task);
+	return task;
+}
+
+static struct task *first_allowed(struct list_node *list, uint32_t cpu)
+{
+	struct task *task;
+
+	list_for_each_entry (task, list, run_link)
+		if (task->affinity & 1ull << cpu)
+			return task;
+	return NULL;
+}
+
+static struct task *steal_from(struct run_queue *queue, uint32_t cpu) REQUIRES(queue->lock)
+{
+	struct task *task = first_allowed(&queue->woken, cpu);
+
+	if (!task)
+		task = first_allowed(&queue->active, cpu);
+	if (!task)
+		task = first_allowed(&queue->expired, cpu);
+	if (task) {
+		run_queue_remove(queue, task);
+		atomic_store(&task->cpu, cpu);
+	}
+	return task;
+}
+
+struct task *run_queue_steal(uint32_t cpu, uint32_t at_least)
+{
+	struct run_queue *fullest = NULL;
+	uint32_t most = at_least - 1;
+	struct task *task;
+
+	for (uint32_t i = 0; i < cpu_count(); i++) {
+		uint32_t count = atomic_load_explicit(&run_queues[i].count, memory_order_relaxed);
+
+		if (i != cpu && count > most) {
+			most = count;
+			fullest = &run_queues[i];
+		}
+	}
+	if (!fullest || !spin_trylock(&fullest->lock))
+		return NULL;
+	task = steal_from(fullest, cpu);
+	spin_unlock(&fullest->lock);
+	return task;
+}
+
+uint32_t run_queue_choose(const struct task *task)
+{
+	uint64_t allowed = task->affinity & ((1ull << cpu_count()) - 1);
+	uint64_t idle = atomic_load(&idle_cpus) & allowed;
+	uint32_t last = atomic_load(&task->cpu);
+
+	if (idle && !(idle & 1ull << last))
+		return (uint32_t)__builtin_ctzll(idle);
+	if (allowed & 1ull << last)
+		return last;
+	return (uint32_t)__builtin_ctzll(allowed);
+}
+
+void run_queue_set_idle(uint32_t cpu, bool idle)
+{
+	if (idle)
+		atomic_fetch_or(&idle_cpus, 1ull << cpu);
+	else
+		atomic_fetch_and(&idle_cpus, ~(1ull << cpu));
+}
+
+uint64_t run_queue_idle_cpus(void)
+{
+	return atomic_load(&idle_cpus);
+}

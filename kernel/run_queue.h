@@ -1,0 +1,74 @@
+/*
+ * kernel/run_queue.h - who waits for which processor, and for how long each may run.
+ *
+ * One queue per processor. Time is handed out in rounds: in each round every task gets one slice, as long as
+ * its nice value says. A queue has three lists: tasks that were woken and have some of their slice
+ * left run first, then the others that have some left, and when both lists are empty a new round
+ * begins with those that have used theirs up. So whoever sleeps a lot is served soon, and
+ * nobody waits longer than one round. A slice is charged exactly; who ran too long starts the
+ * next round with less.
+ *
+ * Interrupts are off around everything here. For sched.c.
+ */
+#pragma once
+
+#include <kernel/base/lock.h>
+#include <kernel/base/list.h>
+
+struct task;
+
+struct run_queue {
+	struct spinlock lock;
+	struct list_node woken, active, expired;
+	_Atomic uint32_t count; /* in all three */
+	uint64_t round;
+} __attribute__((aligned(64)));
+
+extern struct run_queue run_queues[CPU_MAX];
+
+/* For the calling processor's, before anything is put there. */
+void run_queue_init(struct run_queue *queue);
+
+/* The queue of the processor where the task is, or was last: locked. */
+struct run_queue *run_queue_lock_of(struct task *task);
+
+enum run_queue_place {
+	PLACE_WOKEN, /* it slept */
+	PLACE_FIRST, /* it was interrupted in its slice */
+	PLACE_NEW,   /* it never ran */
+	PLACE_LAST,  /* it gave the rest away */
+};
+/* Puts a task that is in no queue into this one, which is locked; tells task->cpu. */
+void run_queue_add(struct run_queue *queue, struct task *task, enum run_queue_place place)
+	REQUIRES(queue->lock);
+/* Takes the next one out; NULL if there is none. */
+struct task *run_queue_take(struct run_queue *queue) REQUIRES(queue->lock);
+/* Takes out this one, which is in it. */
+void run_queue_remove(struct run_queue *queue, struct task *task) REQUIRES(queue->lock);
+/*
+ * The next one that processor `cpu` may run, taken from the fullest other queue if that has at least
+ * `at_least`; it is in no queue then. NULL: none, or it is being changed right now.
+ */
+struct task *run_queue_steal(uint32_t cpu, uint32_t at_least);
+/* True if that queue has a task with the right to run before one that has run for a tick. */
+static inline bool run_queue_has_woken(const struct run_queue *queue)
+{
+	return !list_empty(&queue->woken);
+}
+
+/* Takes `ran_ns` from what the task has left of its slice. */
+void run_queue_charge(struct task *task, uint64_t ran_ns);
+/* It has something left. */
+bool run_queue_slice_left(const struct task *task);
+/* A nice value's slice, ns. */
+int64_t run_queue_slice_ns(int nice);
+
+/*
+ * Where a task that wakes up should run: where it ran last, unless that processor is busy and another one it
+ * may use is idle. Any lock may be held.
+ */
+uint32_t run_queue_choose(const struct task *task);
+/* The processor is idle from now on, or no longer, or soon will not be: somebody has work for it. */
+void run_queue_set_idle(uint32_t cpu, bool idle);
+/* One bit per processor that waits for work. */
+uint64_t run_queue_idle_cpus(void);
