@@ -97,6 +97,7 @@ static inline bool spin_trylock(struct spinlock *lock) TRY_ACQUIRE(true, lock)
 		preempt_enable();
 		return false;
 	}
+	spin_check_acquire(lock);
 	return true;
 }
 
