@@ -3,17 +3,19 @@
  *
  * Way in: everybody who needs a page; every fault and every unmapping, so the ways through
  * frame_alloc and frame_put are short: a few frames lie ready in an array per processor
- * (struct frame_cache), used with interrupts off and without any lock. An empty one is
+ * (struct frame_cache), whose lock others take only when memory is out. An empty one is
  * refilled, a full one half drained, in one batch under the buddy allocator's lock.
  *
- *   frame_alloc -> cache -> (empty) buddy_alloc_many
+ *   frame_alloc -> cache -> (empty) buddy_alloc_many -> (out) all caches drained, once more
  *   frame_put -> last reference -> cache -> (full) buddy_free_many
- *   frame_alloc_block, frame_free_block -> buddy
+ *   frame_alloc_block -> buddy -> (none) all caches drained, once more
+ *   frame_free_block -> buddy
  *
  * Frames that were never RAM, or are reserved, are KERNEL and pinned by a saturated count.
  * The kinds are counted per processor: a counter alone may be negative, their sum is right.
  *
- * Locks: none here but interrupts off; a processor touches its own cache only.
+ * Locks: a cache's own, interrupts off, one at a time; then the buddy allocator's. Whoever
+ * moves to another processor between the choice of a cache and its lock uses the one he left.
  * Not here: blocks and merging (buddy.c), where free memory lies at boot (frame_boot.c), small
  * objects (heap.c).
  * Tests: tests/host/test_frame.c.
@@ -26,11 +28,12 @@
 #define FRAME_CACHE_SIZE 64u
 #define FRAME_CACHE_BATCH 32u /* frames per refill and per drain */
 
-/* One processor's; it writes it with interrupts off. Others only read counters, a little stale. */
+/* One processor's. Its counters are also read without the lock, a little stale. */
 struct frame_cache {
-	alignas(64) uint32_t count;
-	int64_t kinds[FRAME_ZERO + 1]; /* frames that became this kind here - that ceased to be */
-	struct frame *frames[FRAME_CACHE_SIZE];
+	alignas(64) struct spinlock lock;
+	uint32_t count;                /* [lock] */
+	int64_t kinds[FRAME_ZERO + 1]; /* frames that became this kind here - that ceased to be [lock] */
+	struct frame *frames[FRAME_CACHE_SIZE]; /* [lock] */
 };
 
 struct frame *frame_array;
@@ -42,37 +45,39 @@ static uint64_t frame_total; /* [I] after boot */
 
 _Static_assert(sizeof(struct frame) <= 64, "one cache line per page of RAM at the most");
 
-/* Interrupts are off, so that neither the processor nor the cache changes under the caller. */
-static struct frame_cache *frame_cache_this(void)
+static struct frame_cache *frame_cache_here(void)
 {
 	return &frame_caches[cpu_read(id)];
 }
 
 static void frame_kind_add(enum frame_kind kind, int64_t frames)
 {
-	uint64_t flags = irq_save();
+	struct frame_cache *cache = frame_cache_here();
+	uint64_t flags = spin_lock_irq(&cache->lock);
 
-	frame_cache_this()->kinds[kind] += frames;
-	irq_restore(flags);
+	cache->kinds[kind] += frames;
+	spin_unlock_irq(&cache->lock, flags);
 }
 
-/* The preemption count keeps the end of the batch from switching tasks under frame_alloc. */
-static __attribute__((noinline)) bool frame_cache_refill(struct frame_cache *cache)
-{
-	preempt_disable();
-	cache->count = buddy_alloc_many(cache->frames, FRAME_CACHE_BATCH);
-	preempt_enable_no_resched();
-	return cache->count > 0;
-}
-
-/* Gives back the frames freed longest ago, which no processor cache remembers. */
+/* Gives back the frames freed longest ago, which no processor's cache remembers. */
 static __attribute__((noinline)) void frame_cache_drain(struct frame_cache *cache, unsigned batch)
+	REQUIRES(cache->lock)
 {
-	preempt_disable();
 	buddy_free_many(cache->frames, batch);
 	cache->count -= batch;
 	memmove(cache->frames, cache->frames + batch, cache->count * sizeof(cache->frames[0]));
-	preempt_enable_no_resched();
+}
+
+/* What lies in the processors' caches may be what is lacking. */
+static __attribute__((noinline)) void frame_caches_drain(void)
+{
+	for (unsigned i = 0; i < CPU_MAX; i++) {
+		struct frame_cache *cache = &frame_caches[i];
+		uint64_t flags = spin_lock_irq(&cache->lock);
+
+		frame_cache_drain(cache, cache->count);
+		spin_unlock_irq(&cache->lock, flags);
+	}
 }
 
 #ifdef STOS_CHECK
@@ -138,19 +143,33 @@ static void frame_end(struct frame *frame)
 	frame_set(frame, 0, FRAME_FREED_STATE);
 }
 
+/* Counts it as `kind` already. NULL when neither the cache nor the buddy allocator has any. */
+static struct frame *frame_take(enum frame_kind kind)
+{
+	struct frame_cache *cache = frame_cache_here();
+	uint64_t flags = spin_lock_irq(&cache->lock);
+	struct frame *frame = NULL;
+
+	if (unlikely(cache->count == 0))
+		cache->count = buddy_alloc_many(cache->frames, FRAME_CACHE_BATCH);
+	if (likely(cache->count > 0)) {
+		frame = cache->frames[--cache->count];
+		cache->kinds[kind]++;
+	}
+	spin_unlock_irq(&cache->lock, flags);
+	return frame;
+}
+
 struct frame *frame_alloc(enum frame_kind kind)
 {
-	uint64_t flags = irq_save();
-	struct frame_cache *cache = frame_cache_this();
-	struct frame *frame;
+	struct frame *frame = frame_take(kind);
 
-	if (unlikely(cache->count == 0) && !frame_cache_refill(cache)) {
-		irq_restore(flags);
-		return NULL;
+	if (unlikely(!frame)) {
+		frame_caches_drain();
+		frame = frame_take(kind);
+		if (!frame)
+			return NULL;
 	}
-	frame = cache->frames[--cache->count];
-	cache->kinds[kind]++;
-	irq_restore(flags);
 	frame_begin(frame, kind, 1);
 	return frame;
 }
@@ -167,19 +186,18 @@ struct frame *frame_alloc_zeroed(enum frame_kind kind)
 /* The last reference is gone. Out of line: dropping one that is not the last stays short. */
 static __attribute__((noinline)) void frame_free(struct frame *frame)
 {
+	struct frame_cache *cache = frame_cache_here();
 	enum frame_kind kind = frame_kind(frame);
-	struct frame_cache *cache;
 	uint64_t flags;
 
 	kcheck(frame->order == 0);
 	frame_end(frame);
-	flags = irq_save();
-	cache = frame_cache_this();
+	flags = spin_lock_irq(&cache->lock);
 	if (unlikely(cache->count == FRAME_CACHE_SIZE))
 		frame_cache_drain(cache, FRAME_CACHE_BATCH);
 	cache->frames[cache->count++] = frame;
 	cache->kinds[kind]--;
-	irq_restore(flags);
+	spin_unlock_irq(&cache->lock, flags);
 }
 
 /*
@@ -214,17 +232,6 @@ void frame_put(struct frame *frame)
 	frame_free(frame);
 }
 
-/* What lies in this processor's cache may be what the block lacks. */
-static __attribute__((noinline)) struct frame *frame_block_retry(unsigned order)
-{
-	uint64_t flags = irq_save();
-	struct frame_cache *cache = frame_cache_this();
-
-	frame_cache_drain(cache, cache->count);
-	irq_restore(flags);
-	return buddy_alloc(order);
-}
-
 struct frame *frame_alloc_block(unsigned order)
 {
 	struct frame *head;
@@ -233,10 +240,12 @@ struct frame *frame_alloc_block(unsigned order)
 	if (order == 0)
 		return frame_alloc(FRAME_KERNEL);
 	head = buddy_alloc(order);
-	if (unlikely(!head))
-		head = frame_block_retry(order);
-	if (unlikely(!head))
-		return NULL;
+	if (unlikely(!head)) {
+		frame_caches_drain();
+		head = buddy_alloc(order);
+		if (!head)
+			return NULL;
+	}
 	for (size_t i = 0; i < 1ul << order; i++)
 		frame_begin(&head[i], FRAME_KERNEL, i == 0);
 	head->order = order;
@@ -302,6 +311,8 @@ void frame_init(const struct memory_range *usable, size_t usable_count,
 	};
 
 	memset(frame_caches, 0, sizeof(frame_caches));
+	for (unsigned i = 0; i < CPU_MAX; i++)
+		spin_init(&frame_caches[i].lock, RANK_FRAME_CACHE);
 	buddy_init();
 	frame_boot(&boot);
 	frame_total = boot.usable_frames;
@@ -319,15 +330,6 @@ uint64_t frame_free_count(void)
 	for (unsigned i = 0; i < CPU_MAX; i++)
 		count += __atomic_load_n(&frame_caches[i].count, __ATOMIC_RELAXED);
 	return count;
-}
-
-uint64_t frame_reachable_count(void)
-{
-	uint64_t flags = irq_save();
-	uint64_t count = frame_cache_this()->count;
-
-	irq_restore(flags);
-	return buddy_free_count() + count;
 }
 
 uint64_t frame_total_count(void)

@@ -135,8 +135,6 @@ void frame_put(struct frame *frame);
  * kernel's own and the reserved ones among them.
  */
 uint64_t frame_free_count(void);
-/* Those of them that the calling processor can have: not what lies in others' caches. */
-uint64_t frame_reachable_count(void);
 uint64_t frame_total_count(void);
 /* How many frames of each kind; index by enum frame_kind. For /proc/meminfo; a little stale. */
 void frame_kind_counts(uint64_t counts[FRAME_ZERO + 1]);

@@ -91,12 +91,12 @@ void mem_trim(void)
 bool mem_pressure_relieve(void)
 {
 	mem_trim();
-	if (frame_reachable_count() >= FRAMES_ENOUGH)
+	if (frame_free_count() >= FRAMES_ENOUGH)
 		return true;
 	if (signal_fatal_pending(current_task()) || !kill_largest())
 		return false;
 	for (unsigned step = 0; step < WAIT_STEPS; step++) {
-		if (frame_reachable_count() >= FRAMES_ENOUGH)
+		if (frame_free_count() >= FRAMES_ENOUGH)
 			return true;
 		if (signal_fatal_pending(current_task()))
 			return false;

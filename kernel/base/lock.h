@@ -35,6 +35,7 @@ enum lock_rank {
 	RANK_DRIVER,       /* device registers and rings */
 	RANK_HEAP,         /* object allocator */
 	RANK_KERNEL_MAP,   /* kernel virtual ranges */
+	RANK_FRAME_CACHE,  /* a processor's free frames */
 	RANK_FRAMES,       /* buddy allocator */
 	RANK_WAIT_QUEUE,   /* wait_queue->lock */
 	RANK_TIMER,        /* timer list */

@@ -354,10 +354,13 @@ static void random_operations(void **state)
 	host_assert_idle();
 }
 
-/* The last frames may lie in this processor's cache: a block is found all the same. */
-static void block_from_own_cache(void **state)
+/*
+ * The last frames lie in caches, this processor's and others': a block is found all the same, and
+ * so is a single frame.
+ */
+static void found_in_caches(void **state)
 {
-	struct frame *all[RAM_FRAMES];
+	struct frame *all[RAM_FRAMES + 1];
 	unsigned count = 0;
 
 	(void)state;
@@ -367,14 +370,29 @@ static void block_from_own_cache(void **state)
 	for (unsigned i = 0; i < count; i++) {
 		uint64_t number = frame_phys(all[i]) >> PAGE_SHIFT;
 
+		host_cpu.id = (uint32_t)number % 4;
 		if (number / 16 == 100)
 			frame_put(all[i]);
 	}
+	host_cpu.id = 0;
 	assert_int_equal(frame_free_count(), 16);
 	assert_int_equal(buddy_free_count(), 0);
 	all[count] = frame_alloc_block(4);
 	assert_non_null(all[count]);
 	frame_free_block(all[count], 4);
+	all[count] = frame_alloc(FRAME_ANON);
+	assert_non_null(all[count]);
+	host_cpu.id = CPU_MAX - 1;
+	for (unsigned i = 1; i < 16; i++) { /* fifteen of the frames lie in processor 0's cache */
+		struct frame *frame = frame_alloc(FRAME_ANON);
+
+		assert_non_null(frame);
+		all[count + i] = frame;
+	}
+	assert_null(frame_alloc(FRAME_ANON));
+	assert_int_equal(frame_free_count(), 0);
+	for (unsigned i = 0; i < 16; i++)
+		frame_put(all[count + i]);
 	for (unsigned i = 0; i < count; i++) {
 		if (frame_kind(all[i]) != FRAME_FREE)
 			frame_put(all[i]);
@@ -556,7 +574,7 @@ int main(void)
 	    cmocka_unit_test(boot_random_maps),
 	    cmocka_unit_test(boot_without_room_panics),
 	    cmocka_unit_test_setup_teardown(random_operations, begin, end),
-	    cmocka_unit_test_setup_teardown(block_from_own_cache, begin, end),
+	    cmocka_unit_test_setup_teardown(found_in_caches, begin, end),
 	    cmocka_unit_test_setup_teardown(references_saturate, begin, end),
 	    cmocka_unit_test_setup_teardown(zero_frame_is_uncounted, begin, end),
 	    cmocka_unit_test_setup_teardown(mistakes_panic, begin, end),
