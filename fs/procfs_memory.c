@@ -84,17 +84,21 @@ int proc_show_maps(struct text *text, const struct proc_node *node)
 
 /* faults */
 
-#define FAULTS_TEXT_SIZE (192 * 1024) /* a full ring's lines */
-
 int proc_show_faults(struct text *text, const struct proc_node *node)
 {
-	char *buf = kmalloc(FAULTS_TEXT_SIZE);
 	int id = node->tid ? node->tid : node->process->pid;
+	struct fault_reader reader;
+	struct fault_event event;
 
-	if (!buf)
-		return -ENOMEM;
-	text_append(text, buf, fault_ring_format(buf, FAULTS_TEXT_SIZE, id));
-	kfree(buf);
+	fault_reader_begin(&reader);
+	while (fault_reader_next(&reader, &event)) {
+		char line[FAULT_LINE_SIZE];
+
+		if (event.pid != id)
+			continue;
+		fault_event_print(line, sizeof(line), &event);
+		text_print(text, "%s\n", line);
+	}
 	return 0;
 }
 

@@ -1,6 +1,12 @@
-/* mm/fault_ring.c - the flight recorder of page faults (mm/fault_ring.h). */
+/*
+ * mm/fault_ring.c - the flight recorder of page faults (mm/fault_ring.h).
+ *
+ * A processor writes to its own ring with preemption off, first the event, then its number. A
+ * reader copies an event and looks at the number again: what may have been overwritten meanwhile
+ * does not count. The rings are read as one by the events' times; the processors' time stamp
+ * counters agree.
+ */
 #include <kernel/base/log.h>
-#include <kernel/base/panic.h>
 #include <kernel/cmdline.h>
 #include <kernel/task.h>
 #include <mm/fault_ring.h>
@@ -8,7 +14,7 @@
 #include <string.h>
 #include <vsnprintf.h>
 
-struct fault_ring *fault_rings[CPU_MAX];
+struct fault_ring *_Atomic fault_rings[CPU_MAX];
 static bool trace_to_console;
 
 static const char *const outcome_names[] = {
@@ -37,32 +43,49 @@ void fault_ring_init(void)
 {
 	char value[16];
 
-	for (unsigned i = 0; i < CPU_MAX; i++) {
-		fault_rings[i] = kzalloc(sizeof(struct fault_ring));
-		if (!fault_rings[i])
-			panic("no memory for the fault ring");
-	}
 	trace_to_console = cmdline_get("trace", value, sizeof(value)) && strcmp(value, "faults") == 0;
 }
 
-static int event_print(char *buf, size_t size, const struct fault_event *event)
+int fault_event_print(char *buf, size_t size, const struct fault_event *event)
 {
 	return snprintf(buf, size, "%s[%d] trap 14 error %#x cpu %u rip %#lx address %#lx: %s, frame %#lx",
 			event->name, event->tid, event->error_code, event->cpu, event->rip, event->address,
 			fault_outcome_name(event->outcome), event->frame);
 }
 
+/* This processor's, made by its first fault; NULL without memory. Preemption is off. */
+static struct fault_ring *ring_here(void)
+{
+	struct fault_ring *ring = atomic_load(&fault_rings[this_cpu()->id]);
+
+	if (unlikely(!ring)) {
+		ring = kzalloc(sizeof(*ring));
+		atomic_store(&fault_rings[this_cpu()->id], ring);
+	}
+	return ring;
+}
+
+static void ring_add(const struct fault_event *event)
+{
+	struct fault_ring *ring;
+	uint64_t at;
+
+	preempt_disable();
+	ring = ring_here();
+	if (likely(ring)) {
+		at = atomic_load_explicit(&ring->next, memory_order_relaxed);
+		ring->events[at % FAULT_RING_EVENTS] = *event;
+		ring->events[at % FAULT_RING_EVENTS].cpu = (uint8_t)this_cpu()->id;
+		ring->events[at % FAULT_RING_EVENTS].time_tsc = cpu_tsc();
+		atomic_store_explicit(&ring->next, at + 1, memory_order_release);
+	}
+	preempt_enable();
+}
+
 void fault_ring_record(const struct fault *fault, enum fault_outcome outcome, phys_t frame)
 {
 	struct task *task = current_task();
-	struct fault_event *event;
-	struct fault_ring *ring;
-
-	preempt_disable();
-	ring = fault_rings[this_cpu()->id];
-	event = &ring->events[ring->next++ % FAULT_RING_EVENTS];
-	*event = (struct fault_event){
-		.time_tsc = cpu_tsc(),
+	struct fault_event event = {
 		.address = fault->address,
 		.rip = fault->rip,
 		.frame = frame,
@@ -70,54 +93,90 @@ void fault_ring_record(const struct fault *fault, enum fault_outcome outcome, ph
 		.tid = task->tid,
 		.error_code = (uint16_t)fault->error_code,
 		.outcome = (uint8_t)outcome,
-		.cpu = (uint8_t)this_cpu()->id,
+		.cpu = (uint8_t)cpu_read(id),
 	};
-	memcpy(event->name, task->name, sizeof(event->name));
-	preempt_enable();
-	if (unlikely(trace_to_console)) {
-		char line[192];
 
-		event_print(line, sizeof(line), event);
+	memcpy(event.name, task->name, sizeof(event.name));
+	ring_add(&event);
+	if (unlikely(trace_to_console)) {
+		char line[FAULT_LINE_SIZE];
+
+		fault_event_print(line, sizeof(line), &event);
 		log_warning("fault: %s", line);
 	}
 }
 
-size_t fault_ring_format(char *buf, size_t size, int pid)
+/* ---- reading ---- */
+
+void fault_reader_begin(struct fault_reader *reader)
 {
-	struct fault_ring *ring = fault_rings[0];
-	uint64_t next = ring->next;
-	size_t length = 0;
+	for (unsigned cpu = 0; cpu < CPU_MAX; cpu++) {
+		struct fault_ring *ring = atomic_load(&fault_rings[cpu]);
+		uint64_t end = ring ? atomic_load(&ring->next) : 0;
 
-	for (uint64_t i = next > FAULT_RING_EVENTS ? next - FAULT_RING_EVENTS : 0; i < next; i++) {
-		const struct fault_event *event = &ring->events[i % FAULT_RING_EVENTS];
-		char line[192];
-		int n;
-
-		if (pid && event->pid != pid)
-			continue;
-		n = event_print(line, sizeof(line) - 1, event);
-		line[n++] = '\n';
-		if (length + (size_t)n >= size)
-			break;
-		memcpy(buf + length, line, (size_t)n);
-		length += (size_t)n;
+		reader->end[cpu] = end;
+		reader->at[cpu] = end > FAULT_RING_EVENTS ? end - FAULT_RING_EVENTS : 0;
 	}
-	if (size)
-		buf[length] = 0;
-	return length;
+}
+
+/* False: its processor may have begun to write another event over it. */
+static bool event_copy(const struct fault_ring *ring, uint64_t at, struct fault_event *event)
+{
+	*event = ring->events[at % FAULT_RING_EVENTS];
+	atomic_thread_fence(memory_order_acquire);
+	return atomic_load_explicit(&((struct fault_ring *)ring)->next, memory_order_relaxed) - at <
+	       FAULT_RING_EVENTS;
+}
+
+/* The processor's next event; it stays the next. */
+static bool reader_peek(struct fault_reader *reader, unsigned cpu, struct fault_event *event)
+{
+	for (; reader->at[cpu] < reader->end[cpu]; reader->at[cpu]++)
+		if (event_copy(atomic_load(&fault_rings[cpu]), reader->at[cpu], event))
+			return true;
+	return false;
+}
+
+bool fault_reader_next(struct fault_reader *reader, struct fault_event *event)
+{
+	struct fault_event candidate;
+	unsigned oldest = CPU_MAX;
+
+	for (unsigned cpu = 0; cpu < CPU_MAX; cpu++) {
+		if (!reader_peek(reader, cpu, &candidate) ||
+		    (oldest != CPU_MAX && candidate.time_tsc >= event->time_tsc))
+			continue;
+		*event = candidate;
+		oldest = cpu;
+	}
+	if (oldest == CPU_MAX)
+		return false;
+	reader->at[oldest]++;
+	return true;
+}
+
+static uint64_t reader_left(const struct fault_reader *reader)
+{
+	uint64_t left = 0;
+
+	for (unsigned cpu = 0; cpu < CPU_MAX; cpu++)
+		left += reader->end[cpu] - reader->at[cpu];
+	return left;
 }
 
 void fault_ring_log_last(unsigned count)
 {
-	struct fault_ring *ring = fault_rings[0];
+	struct fault_reader reader;
+	struct fault_event event;
 
-	if (!ring)
-		return;
+	fault_reader_begin(&reader);
 	log_error("last faults:");
-	for (uint64_t i = ring->next > count ? ring->next - count : 0; i < ring->next; i++) {
-		char line[192];
+	while (fault_reader_next(&reader, &event)) {
+		char line[FAULT_LINE_SIZE];
 
-		event_print(line, sizeof(line), &ring->events[i % FAULT_RING_EVENTS]);
+		if (reader_left(&reader) >= count)
+			continue;
+		fault_event_print(line, sizeof(line), &event);
 		log_error("  %s", line);
 	}
 }

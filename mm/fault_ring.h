@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <kernel/base/cpu.h>
 #include <mm/fault.h>
 
 #define FAULT_RING_EVENTS 1024u /* per processor */
@@ -22,20 +23,31 @@ struct fault_event {
 	char name[16];
 };
 
+/* Written by its processor alone, read by all. */
 struct fault_ring {
-	uint64_t next; /* events written so far */
+	_Atomic uint64_t next; /* events written so far */
 	struct fault_event events[FAULT_RING_EVENTS];
 };
 
-extern struct fault_ring *fault_rings[]; /* by processor */
+extern struct fault_ring *_Atomic fault_rings[]; /* by processor; NULL before its first fault */
 
-/* Allocates the rings; reads `trace=`. After the heap. */
+/* Reads `trace=`. After the heap. */
 void fault_ring_init(void);
 /* Records one fault of the calling task. About 40 instructions. */
 void fault_ring_record(const struct fault *fault, enum fault_outcome outcome, phys_t frame);
-/* The events of process `pid` (of all for 0) as text lines, oldest first: bytes written, at most size - 1. */
-size_t fault_ring_format(char *buf, size_t size, int pid);
-/* The last `count` events to the log: for panics, takes no locks. */
+
+/* Reads the events that all processors had recorded when it began, oldest first. Takes no locks. */
+struct fault_reader {
+	uint64_t at[CPU_MAX], end[CPU_MAX];
+};
+void fault_reader_begin(struct fault_reader *reader);
+/* False: that was all. Events that are overwritten meanwhile are left out. */
+bool fault_reader_next(struct fault_reader *reader, struct fault_event *event);
+
+#define FAULT_LINE_SIZE 192
+/* The event as text, without a newline: its length. */
+int fault_event_print(char *buf, size_t size, const struct fault_event *event);
+/* The last `count` events to the log: for panics. */
 void fault_ring_log_last(unsigned count);
 /* "copy", "cache hit" ... */
 const char *fault_outcome_name(enum fault_outcome outcome);
