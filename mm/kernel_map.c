@@ -4,7 +4,8 @@
  * Called by kernel_main once (kernel_map_init), then for kernel stacks and device registers. User
  * tables are page_table.c's. Entry bits: SDM vol. 3, 4.5.
  *
- * Locks: kernel_map_lock guards the range above KERNEL_MAP_BASE.
+ * Locks: kernel_map_lock guards the range above KERNEL_MAP_BASE. It is held across the flushes of
+ * unmapped stacks, whose frames are reused only after all processors have forgotten them.
  */
 #include <boot/boot_info.h>
 #include <kernel/base/lock.h>
@@ -14,6 +15,7 @@
 #include <mm/frame.h>
 #include <mm/kernel_map.h>
 #include <mm/page_bits.h>
+#include <mm/page_table.h>
 #include <string.h>
 
 #define LARGE_PAGE_SIZE (2ul << 20)
@@ -162,8 +164,12 @@ static struct spinlock kernel_map_lock = SPINLOCK_INIT(RANK_KERNEL_MAP);
 #define STACK_SLOTS 32768ul
 #define STACK_PAGES (KERNEL_STACK_SIZE / PAGE_SIZE)
 #define STACKS_END (KERNEL_MAP_BASE + STACK_SLOTS * STACK_SLOT_SIZE)
-/* Free stacks kept mapped, so that fork and exit need no flush. */
-#define STACK_CACHE_MAX 8
+/*
+ * Free stacks kept mapped, so that fork and exit need no flush. When there are too many, half of
+ * them go with one flush: each flush of the kernel half interrupts every processor.
+ */
+#define STACK_CACHE_MAX 32u
+#define STACK_CACHE_BATCH 16u
 
 static uint64_t stack_slots_used[STACK_SLOTS / 64];
 static unsigned stack_slot_hint;
@@ -196,15 +202,20 @@ void *kernel_map_device(phys_t phys, size_t size)
 	return (void *)(virt + (phys - beg));
 }
 
+/* Its entries no longer map, but keep their frames' addresses. The caller flushes, then frees. */
 static void stack_unmap(uintptr_t stack, unsigned pages)
 {
+	for (unsigned i = 0; i < pages; i++)
+		*entry_of(stack + i * PAGE_SIZE, 1, late_table) &= ~PAGE_PRESENT;
+}
+
+static void stack_free_frames(uintptr_t stack, unsigned pages)
+{
 	for (unsigned i = 0; i < pages; i++) {
-		uintptr_t page = stack + i * PAGE_SIZE;
-		uint64_t *entry = entry_of(page, 1, late_table);
+		uint64_t *entry = entry_of(stack + i * PAGE_SIZE, 1, late_table);
 		struct frame *frame = phys_to_frame(*entry & PAGE_FRAME_MASK);
 
 		*entry = 0;
-		__asm__ volatile("invlpg (%0)" : : "r"(page) : "memory");
 		frame_put(frame);
 	}
 }
@@ -217,6 +228,8 @@ static bool stack_map(uintptr_t stack)
 
 		if (!frame) {
 			stack_unmap(stack, i);
+			tlb_flush_kernel(stack, stack + i * PAGE_SIZE);
+			stack_free_frames(stack, i);
 			return false;
 		}
 		*entry = frame_phys(frame) | PAGE_PRESENT | PAGE_WRITABLE | PAGE_NX;
@@ -249,6 +262,30 @@ static void stack_slot_give(uintptr_t stack)
 	stack_slot_hint = MIN(stack_slot_hint, (unsigned)(slot / 64));
 }
 
+/*
+ * Gives back the `count` stacks that were freed longest ago: no processor may use a translation
+ * of theirs when their frames become something else.
+ */
+static void stack_cache_drain(unsigned count) REQUIRES(kernel_map_lock)
+{
+	uintptr_t beg = UINTPTR_MAX, end = 0;
+
+	if (count == 0)
+		return;
+	for (unsigned i = 0; i < count; i++) {
+		stack_unmap(stack_cache[i], STACK_PAGES);
+		beg = MIN(beg, stack_cache[i]);
+		end = MAX(end, stack_cache[i] + KERNEL_STACK_SIZE);
+	}
+	tlb_flush_kernel(beg, end);
+	for (unsigned i = 0; i < count; i++) {
+		stack_free_frames(stack_cache[i], STACK_PAGES);
+		stack_slot_give(stack_cache[i]);
+	}
+	stack_cache_count -= count;
+	memmove(stack_cache, stack_cache + count, stack_cache_count * sizeof(stack_cache[0]));
+}
+
 uintptr_t kernel_stack_alloc(void)
 {
 	uintptr_t stack = 0;
@@ -274,24 +311,16 @@ uintptr_t kernel_stack_alloc(void)
 void kernel_stack_free(uintptr_t stack)
 {
 	spin_lock(&kernel_map_lock);
-	if (stack_cache_count < STACK_CACHE_MAX) {
-		stack_cache[stack_cache_count++] = stack;
-	} else {
-		stack_unmap(stack, STACK_PAGES);
-		stack_slot_give(stack);
-	}
+	if (stack_cache_count == STACK_CACHE_MAX)
+		stack_cache_drain(STACK_CACHE_BATCH);
+	stack_cache[stack_cache_count++] = stack;
 	spin_unlock(&kernel_map_lock);
 }
 
 void kernel_stacks_trim(void)
 {
 	spin_lock(&kernel_map_lock);
-	while (stack_cache_count > 0) {
-		uintptr_t stack = stack_cache[--stack_cache_count];
-
-		stack_unmap(stack, STACK_PAGES);
-		stack_slot_give(stack);
-	}
+	stack_cache_drain(stack_cache_count);
 	spin_unlock(&kernel_map_lock);
 }
 

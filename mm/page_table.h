@@ -85,7 +85,10 @@ must_check int page_table_move_range(struct mem_space *space, uintptr_t from, ui
 /* Write-back: if `address` maps `frame` writable, makes it read-only and flushes. */
 void page_table_clean_page(struct mem_space *space, uintptr_t address, const struct frame *frame);
 
-/* Calls `visit` for every table and entry: the checker's walk (mm/check.c). */
+/*
+ * Calls `visitor` for every table and entry: the checker's walk (mm/check.c). The space is locked
+ * for writing; a leaf is locked while its entries and then itself are visited.
+ */
 struct page_table_visitor {
 	void (*entry)(struct page_table_visitor *visitor, uintptr_t address, struct page_entry entry);
 	void (*table)(struct page_table_visitor *visitor, uintptr_t address, struct frame *table, unsigned level, unsigned used);
