@@ -213,14 +213,13 @@ void page_slot_install_device(struct page_slot *slot, const struct device_page *
 }
 
 /*
- * A writable entry of a cache page goes away: whoever wrote through it must not be forgotten, even
+ * A writable entry of a cache page went away: whoever wrote through it must not be forgotten, even
  * if write-back cleaned the frame without seeing this entry's zone any more (munmap takes the zone
  * off the object's list first).
  */
-static void keep_dirty(uint64_t value, struct frame *frame)
+static void keep_dirty(struct frame *frame)
 {
-	if ((value & PAGE_WRITABLE) && frame_kind(frame) == FRAME_CACHE &&
-	    !(frame_state(frame) & FRAME_DIRTY))
+	if (frame_kind(frame) == FRAME_CACHE && !(frame_state(frame) & FRAME_DIRTY))
 		atomic_fetch_or(&frame->state, FRAME_DIRTY);
 }
 
@@ -235,7 +234,6 @@ static struct frame *entry_take(struct mem_space *space, struct frame *table, ui
 	if (value & PAGE_DEVICE)
 		return NULL;
 	frame = entry_frame(value);
-	keep_dirty(value, frame);
 	count_resident(space, frame, -1);
 	return frame;
 }
@@ -255,24 +253,70 @@ void page_slot_make_writable(struct page_slot *slot)
 
 /* ---- ranges ---- */
 
-/* Frames whose entries are gone, kept until no processor can use them any more. */
+/*
+ * What was taken out of the tables and is kept until no processor can use it any more: frames
+ * whose entries are gone, and tables. [beg, end) is what has changed since the last flush.
+ *
+ * A processor that still knows a writable entry of a cache page may store through it until the
+ * flush. So such a page becomes DIRTY after that: were it DIRTY before, write-back could clean and
+ * copy it in between, finding no entry, and the store would be forgotten.
+ */
 #define GATHER_MAX 64
 
 struct gather {
 	struct mem_space *space;
-	uintptr_t beg, end; /* to be flushed */
+	uintptr_t beg, end; /* both 0: nothing has changed */
 	unsigned count;
+	uint64_t written; /* bit n: frames[n] had a writable entry */
 	struct frame *frames[GATHER_MAX];
 };
+static_assert(GATHER_MAX <= 64, "one bit each");
+
+static void gather_note(struct gather *gather, uintptr_t page)
+{
+	gather->beg = gather->end ? MIN(gather->beg, page) : page;
+	gather->end = MAX(gather->end, page + PAGE_SIZE);
+}
+
+static void gather_flush(struct gather *gather)
+{
+	if (gather->end)
+		tlb_flush_range(gather->space, gather->beg, gather->end);
+	gather->beg = gather->end = 0;
+}
 
 static void gather_finish(struct gather *gather)
 {
-	if (gather->end > gather->beg)
-		tlb_flush_range(gather->space, gather->beg, gather->end);
-	for (unsigned i = 0; i < gather->count; i++)
+	gather_flush(gather);
+	for (unsigned i = 0; i < gather->count; i++) {
+		if (gather->written & 1ull << i)
+			keep_dirty(gather->frames[i]);
 		frame_put(gather->frames[i]);
+	}
 	gather->count = 0;
-	gather->beg = gather->end;
+	gather->written = 0;
+}
+
+static void gather_frame(struct gather *gather, uintptr_t page, struct frame *frame, bool written)
+{
+	if (gather->count == GATHER_MAX)
+		gather_finish(gather);
+	gather_note(gather, page);
+	if (written)
+		gather->written |= 1ull << gather->count;
+	gather->frames[gather->count++] = frame;
+}
+
+/* Empties an entry of a locked leaf; its frame is kept until the flush. */
+static void gather_entry(struct gather *gather, uintptr_t page, struct frame *table, uint64_t *entry)
+{
+	bool written = *entry & PAGE_WRITABLE;
+	struct frame *frame = entry_take(gather->space, table, entry);
+
+	if (frame)
+		gather_frame(gather, page, frame, written);
+	else
+		gather_note(gather, page);
 }
 
 /*
@@ -314,26 +358,15 @@ static void clear_leaf(struct gather *gather, struct frame *table, uintptr_t beg
 	uint64_t *entry = &table_entries(table)[page_table_slot(beg, LEVEL_LEAF)];
 
 	spin_lock(&table->lock);
-	for (uintptr_t page = beg; page < end && table->index > 0; page += PAGE_SIZE, entry++) {
-		struct frame *frame;
-
-		if (!entry_is_wanted(*entry, what))
-			continue;
-		if (gather->count == GATHER_MAX) {
-			gather->end = page;
-			gather_finish(gather);
-		}
-		frame = entry_take(gather->space, table, entry);
-		if (frame)
-			gather->frames[gather->count++] = frame;
-	}
-	gather->end = end;
+	for (uintptr_t page = beg; page < end && table->index > 0; page += PAGE_SIZE, entry++)
+		if (entry_is_wanted(*entry, what))
+			gather_entry(gather, page, table, entry);
 	spin_unlock(&table->lock);
 }
 
 void page_table_clear_range(struct mem_space *space, uintptr_t beg, uintptr_t end, enum clear_what what)
 {
-	struct gather gather = {.space = space, .beg = beg, .end = beg};
+	struct gather gather = {.space = space};
 	uint64_t span;
 
 	for (uintptr_t page = beg; page < end;) {
@@ -348,10 +381,12 @@ void page_table_clear_range(struct mem_space *space, uintptr_t beg, uintptr_t en
 }
 
 /*
- * Frees the tables below `table` that lie wholly in [beg, end). Their entries are empty; a level
- * above goes too when it became empty and lies inside.
+ * Takes out the tables below `table` that lie wholly in [beg, end). Their entries are empty; a
+ * level above goes too when it became empty and lies inside. A flush of any page of theirs makes
+ * the processors forget the upper entries too (SDM vol. 3, 4.10.4.1); until then their walks may
+ * go through the tables, so these are freed after it.
  */
-static void free_below(struct mem_space *space, struct frame *table, unsigned level, uintptr_t beg, uintptr_t end)
+static void free_below(struct gather *gather, struct frame *table, unsigned level, uintptr_t beg, uintptr_t end)
 {
 	uint64_t span = 1ull << (PAGE_SHIFT + 9 * (level - 1)); /* of one entry */
 	uint64_t *entries = table_entries(table);
@@ -366,22 +401,24 @@ static void free_below(struct mem_space *space, struct frame *table, unsigned le
 			continue;
 		child = entry_frame(entries[slot]);
 		if (level > LEVEL_LEAF + 1)
-			free_below(space, child, level - 1, MAX(from, beg), MIN(to, end));
+			free_below(gather, child, level - 1, MAX(from, beg), MIN(to, end));
 		if (from < beg || to > end || child->index > 0)
 			continue;
 		spin_lock(&table->lock);
 		entry_store(&entries[slot], 0);
 		table->index--;
 		spin_unlock(&table->lock);
-		atomic_fetch_sub(&space->table_pages, 1);
-		tlb_flush_range(space, from, from + PAGE_SIZE); /* the processor caches upper entries too */
-		frame_put(child);
+		atomic_fetch_sub(&gather->space->table_pages, 1);
+		gather_frame(gather, from, child, false);
 	}
 }
 
 void page_table_free_range(struct mem_space *space, uintptr_t beg, uintptr_t end)
 {
-	free_below(space, phys_to_frame(space->root), LEVEL_ROOT, beg, end);
+	struct gather gather = {.space = space};
+
+	free_below(&gather, phys_to_frame(space->root), LEVEL_ROOT, beg, end);
+	gather_finish(&gather);
 }
 
 void page_table_destroy(struct mem_space *space)
@@ -408,9 +445,14 @@ static uint64_t entry_protected(uint64_t value, uint32_t prot)
 	return (value & (PAGE_FRAME_MASK | PAGE_WRITABLE)) | rights_of(prot);
 }
 
+/*
+ * Cache pages that were writable are flushed before the lock is dropped: write-back, which finds
+ * them read-only under it, relies on there being no store any more.
+ */
 static void protect_leaf(struct gather *gather, struct frame *table, uintptr_t beg, uintptr_t end, uint32_t prot)
 {
 	uint64_t *entry = &table_entries(table)[page_table_slot(beg, LEVEL_LEAF)];
+	bool cleaned = false;
 
 	spin_lock(&table->lock);
 	for (uintptr_t page = beg; page < end && table->index > 0; page += PAGE_SIZE, entry++) {
@@ -420,28 +462,24 @@ static void protect_leaf(struct gather *gather, struct frame *table, uintptr_t b
 			continue;
 		now = entry_protected(*entry, prot);
 		if (now == 0) {
-			struct frame *frame;
-
-			if (gather->count == GATHER_MAX) {
-				gather->end = page;
-				gather_finish(gather);
-			}
-			frame = entry_take(gather->space, table, entry);
-			if (frame)
-				gather->frames[gather->count++] = frame;
-		} else {
-			if (!(now & PAGE_WRITABLE))
-				keep_dirty(*entry, entry_frame(*entry));
-			entry_store(entry, now);
+			gather_entry(gather, page, table, entry);
+			continue;
 		}
+		if ((*entry & ~now & PAGE_WRITABLE) && frame_kind(entry_frame(*entry)) == FRAME_CACHE) {
+			keep_dirty(entry_frame(*entry));
+			cleaned = true;
+		}
+		entry_store(entry, now);
+		gather_note(gather, page);
 	}
-	gather->end = end;
+	if (cleaned)
+		gather_flush(gather);
 	spin_unlock(&table->lock);
 }
 
 void page_table_protect_range(struct mem_space *space, uintptr_t beg, uintptr_t end, uint32_t prot)
 {
-	struct gather gather = {.space = space, .beg = beg, .end = beg};
+	struct gather gather = {.space = space};
 	uint64_t span;
 
 	for (uintptr_t page = beg; page < end;) {
@@ -567,6 +605,22 @@ void page_table_clean_page(struct mem_space *space, uintptr_t address, const str
 
 /* ---- looking at everything ---- */
 
+static void visit_leaf(struct page_table_visitor *visitor, struct frame *table, uintptr_t base)
+{
+	uint64_t *entries = table_entries(table);
+	unsigned used = 0;
+
+	spin_lock(&table->lock);
+	for (unsigned i = 0; i < PAGE_TABLE_ENTRIES; i++) {
+		if (entries[i] == 0)
+			continue;
+		used++;
+		visitor->entry(visitor, base + i * PAGE_SIZE, entry_decode(entries[i]));
+	}
+	visitor->table(visitor, base, table, LEVEL_LEAF, used);
+	spin_unlock(&table->lock);
+}
+
 static void visit_table(struct page_table_visitor *visitor, struct frame *table, unsigned level, uintptr_t base)
 {
 	uint64_t *entries = table_entries(table);
@@ -579,8 +633,8 @@ static void visit_table(struct page_table_visitor *visitor, struct frame *table,
 		if (entries[i] == 0)
 			continue;
 		used++;
-		if (level == LEVEL_LEAF)
-			visitor->entry(visitor, address, entry_decode(entries[i]));
+		if (level == LEVEL_LEAF + 1)
+			visit_leaf(visitor, entry_frame(entries[i]), address);
 		else
 			visit_table(visitor, entry_frame(entries[i]), level - 1, address);
 	}
