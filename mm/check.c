@@ -3,6 +3,10 @@
  *
  * Called by tests and by the checking build after changes of shape. Panics at the first
  * violation, with the address.
+ *
+ * The space is locked, which keeps everybody out but truncate and write-back, on other
+ * processors: those come by the objects of the zones. What they do to a leaf they do under its
+ * lock, so the look at one leaf is exact; the counters of the whole may sink during the walk.
  */
 #include <kernel/base/panic.h>
 #include <linux/mman.h>
@@ -13,6 +17,12 @@ struct space_check {
 	struct mem_space *space;
 	uint64_t anon, file, tables;
 };
+
+/* Write-back makes a page clean before its entries read-only; it keeps the frame LOCKED meanwhile. */
+static bool is_dirty(const struct frame *frame)
+{
+	return frame_state(frame) & (FRAME_DIRTY | FRAME_LOCKED);
+}
 
 static void check_present(struct space_check *check, uintptr_t address, struct page_entry entry, const struct mem_zone *zone)
 {
@@ -29,7 +39,7 @@ static void check_present(struct space_check *check, uintptr_t address, struct p
 	if (entry.writable && kind == FRAME_ANON && frame_refs(entry.frame) != 1)
 		panic("check: %#lx is writable but its frame has %u references", address,
 		      frame_refs(entry.frame));
-	if (entry.writable && kind == FRAME_CACHE && !(frame_state(entry.frame) & FRAME_DIRTY))
+	if (entry.writable && kind == FRAME_CACHE && !is_dirty(entry.frame))
 		panic("check: %#lx is writable but its cached frame is clean", address);
 	if (entry.writable && kind == FRAME_CACHE && !(zone->flags & ZONE_SHARED))
 		panic("check: %#lx writes to a cached frame of a private zone", address);
@@ -95,21 +105,30 @@ static void check_neighbours(struct mem_space *space)
 		panic("check: %lu pages mapped, %lu counted", pages, space->mapped_pages);
 }
 
+/* `counted` was read before the walk: truncate can only have made it less. */
+static void check_count(const char *what, uint64_t seen, uint64_t counted, uint64_t counted_after)
+{
+	if (seen > counted || seen < counted_after)
+		panic("check: %lu %s, counted %lu, now %lu", seen, what, counted, counted_after);
+}
+
 void mem_space_check(struct mem_space *space)
 {
 	struct space_check check = {
 		.visitor = {.entry = check_entry, .table = check_table},
 		.space = space,
 	};
+	uint64_t anon, file;
 
 	rw_write_lock(&space->lock);
 	mem_zones_check(&space->zones);
 	check_neighbours(space);
+	anon = atomic_load(&space->anon_pages);
+	file = atomic_load(&space->file_pages);
 	page_table_visit(space, &check.visitor);
-	if (check.anon != atomic_load(&space->anon_pages) || check.file != atomic_load(&space->file_pages) ||
-	    check.tables != atomic_load(&space->table_pages))
-		panic("check: %lu anonymous, %lu file pages, %lu tables; counted %lu, %lu, %lu", check.anon,
-		      check.file, check.tables, atomic_load(&space->anon_pages),
-		      atomic_load(&space->file_pages), atomic_load(&space->table_pages));
+	check_count("anonymous pages", check.anon, anon, atomic_load(&space->anon_pages));
+	check_count("file pages", check.file, file, atomic_load(&space->file_pages));
+	if (check.tables != atomic_load(&space->table_pages))
+		panic("check: %lu tables, counted %lu", check.tables, atomic_load(&space->table_pages));
 	rw_write_unlock(&space->lock);
 }
