@@ -100,9 +100,10 @@ must_check struct frame *frame_alloc_block(unsigned order);
 /* The only reference, `order` as it was allocated. */
 void frame_free_block(struct frame *head, unsigned order);
 
+/* Acquires: whoever sees UPTODATE sees the contents. */
 static inline uint32_t frame_state(const struct frame *frame)
 {
-	return atomic_load_explicit(&((struct frame *)frame)->state, memory_order_relaxed);
+	return atomic_load_explicit(&((struct frame *)frame)->state, memory_order_acquire);
 }
 
 static inline enum frame_kind frame_kind(const struct frame *frame)

@@ -276,10 +276,13 @@ static void zero_tail(struct mem_object *object, uint64_t size)
 
 	if (offset == 0)
 		return;
-	frame = mem_object_find(object, size >> PAGE_SHIFT);
+	frame = mem_object_find_any(object, size >> PAGE_SHIFT);
 	if (!frame)
 		return; /* load fills zeros past the end */
-	memset((char *)frame_virt(frame) + offset, 0, PAGE_SIZE - offset);
+	frame_lock(frame); /* a load that began before the size changed is waited for */
+	if (frame->object == object)
+		memset((char *)frame_virt(frame) + offset, 0, PAGE_SIZE - offset);
+	frame_unlock(frame);
 	frame_put(frame);
 }
 
@@ -370,8 +373,8 @@ ssize_t mem_object_write(struct mem_object *object, struct io_buffer *io, uint64
 
 /* ---- shrinking ---- */
 
-/* Takes the next cached frame of [*index, last] out of the cache; false when there is none. */
-static bool detach_next(struct mem_object *object, uint64_t *index, uint64_t last)
+/* Takes the next cached frame of [*index, last] out of the cache, if it is still there: counts it. False: there is none. */
+static bool detach_next(struct mem_object *object, uint64_t *index, uint64_t last, uint64_t *detached)
 {
 	struct frame *frame;
 	bool ours;
@@ -389,6 +392,7 @@ static bool detach_next(struct mem_object *object, uint64_t *index, uint64_t las
 	ours = frame->object == object;
 	if (ours)
 		cache_remove(object, frame);
+	*detached += ours;
 	frame_unlock(frame);
 	frame_put(frame);
 	return true;
@@ -414,12 +418,12 @@ static void unmap_everywhere(struct mem_object *object, uint64_t first, uint64_t
 
 static uint64_t drop_pages(struct mem_object *object, uint64_t first, uint64_t last, enum clear_what what)
 {
-	uint64_t before = atomic_load(&object->cached);
+	uint64_t detached = 0;
 
-	for (uint64_t index = first; detach_next(object, &index, last);)
+	for (uint64_t index = first; detach_next(object, &index, last, &detached);)
 		;
 	unmap_everywhere(object, first, last, what);
-	return before - MIN(before, atomic_load(&object->cached));
+	return detached;
 }
 
 uint64_t mem_object_punch(struct mem_object *object, uint64_t first, uint64_t last)
