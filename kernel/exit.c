@@ -187,6 +187,7 @@ void task_exit(int status)
 		if (leave_threads(task, status))
 			process_end(task->process);
 	}
+	lock_check_none_held();
 	irq_disable(); /* dead, it may not be put back into a queue */
 	atomic_store(&task->state, TASK_DEAD);
 	schedule();

@@ -12,6 +12,7 @@
 #include <drivers/lapic.h>
 #include <drivers/random.h>
 #include <fs/fs.h>
+#include <kernel/base/lock_check.h>
 #include <kernel/base/log.h>
 #include <kernel/base/panic.h>
 #include <kernel/cmdline.h>
@@ -43,6 +44,7 @@ static void read_cmdline(void)
 		fw_cfg_read(addition, MIN(item.size, sizeof(addition) - 1));
 	}
 	cmdline_init(boot_info.cmdline, addition);
+	lock_check_init();
 	if (!cmdline_get("loglevel", level, sizeof(level)))
 		return;
 	if (strcmp(level, "info") == 0)

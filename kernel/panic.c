@@ -7,6 +7,7 @@
  */
 #include <boot/boot_info.h>
 #include <drivers/power.h>
+#include <kernel/base/lock_check.h>
 #include <kernel/base/log.h>
 #include <kernel/base/panic.h>
 #include <kernel/cpu.h>
@@ -139,6 +140,7 @@ noreturn_fn static void panic_end(const struct trap_frame *frame, const char *me
 		report_registers(frame);
 	report_task();
 	fault_ring_log_last(PANIC_EVENTS_MAX);
+	lock_check_log_held();
 	log_error("backtrace:");
 	backtrace_log((uintptr_t)__builtin_frame_address(0));
 	if (frame && !trap_from_user(frame)) {

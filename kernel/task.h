@@ -71,8 +71,10 @@ struct task {
 	uint64_t voluntary_switches, involuntary_switches;
 	uint64_t started_ns;
 
-	uint16_t sleep_ranks[8];        /* [T] checking build: sleeping locks held */
-	uint32_t sleep_rank_count;
+#ifdef STOS_CHECK
+	struct lock_record sleep_held[HELD_SLEEPING_MAX]; /* [T] sleeping locks held (lock_check.h) */
+	uint32_t sleep_held_count;
+#endif
 
 	/* memory */
 	uint32_t user_faults_disabled;  /* [T] see mm/user_copy.h */

@@ -217,4 +217,5 @@ void trap_return_to_user(struct trap_frame *frame)
 			signal_deliver(frame);
 		irq_disable();
 	}
+	lock_check_none_held();
 }

@@ -40,8 +40,10 @@ void wake_up_one(struct wait_queue *queue)
 
 void wait_begin(struct wait_queue *queue, struct waiter *waiter, enum wait_mode mode)
 {
-	uint64_t flags = spin_lock_irq(&queue->lock);
+	uint64_t flags;
 
+	might_sleep();
+	flags = spin_lock_irq(&queue->lock);
 	waiter->task = current_task();
 	list_push_back(&queue->waiters, &waiter->node);
 	waiter->task->wait_mode = mode;

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include <kernel/base/lock.h>
+#include <kernel/base/rw_lock.h>
 #include <mm/mem_zone.h>
 
 struct mem_space {

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <kernel/base/lock_check.h>
 #include <kernel/base/types.h>
 
 #define CPU_MAX 16
@@ -13,7 +14,6 @@
 struct task;
 struct cpu_tables;
 struct mem_space;
-struct spinlock;
 
 struct __attribute__((aligned(64))) cpu {
 	struct cpu *self;             /* gs:0 */
@@ -40,9 +40,13 @@ struct __attribute__((aligned(64))) cpu {
 	bool slow_tick;               /* it is idle and its timer slow */
 	uint64_t switches;            /* of tasks */
 	uint64_t interrupts;
-	struct spinlock *held[16];    /* checking build: the spinlocks held, oldest first */
-	uint32_t held_count;
+	uint32_t held_count;          /* checking build (lock_check.h): spinlocks held, oldest first */
 	uint32_t held_base;           /* where the running interrupt handler's begin */
+#ifdef STOS_CHECK
+	struct lock_record held[HELD_SPINLOCKS_MAX];
+	struct lock_record long_held;   /* the one just released was held too long */
+	uint64_t long_held_ns;        /* for so long; 0: none */
+#endif
 };
 
 /* cpus[0] is the one that booted. Those at and above cpu_count() do not run. */

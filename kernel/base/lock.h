@@ -14,6 +14,7 @@
 #include <kernel/base/annotate.h>
 #include <kernel/base/cpu.h>
 #include <kernel/base/list.h>
+#include <kernel/base/lock_check.h>
 #include <kernel/base/types.h>
 
 enum lock_rank {
@@ -46,8 +47,11 @@ enum lock_rank {
 struct CAPABILITY("spinlock") spinlock {
 	_Atomic uint32_t locked;
 	uint16_t rank;
-	uint16_t owner; /* checking build: processor + 1 */
+	uint16_t uses; /* checking build: SPIN_USED_* so far */
 };
+
+#define SPIN_USED_IN_HANDLER 1u    /* by an interrupt handler */
+#define SPIN_USED_INTERRUPTIBLY 2u /* outside, with interrupts on */
 
 #define SPINLOCK_INIT(r)                                                                           \
 	{                                                                                          \
@@ -58,20 +62,6 @@ static inline void spin_init(struct spinlock *lock, enum lock_rank rank)
 {
 	*lock = (struct spinlock)SPINLOCK_INIT((uint16_t)rank);
 }
-
-#ifdef STOS_CHECK
-void spin_check_acquire(struct spinlock *lock);
-void spin_check_release(struct spinlock *lock);
-#else
-static inline void spin_check_acquire(struct spinlock *lock)
-{
-	(void)lock;
-}
-static inline void spin_check_release(struct spinlock *lock)
-{
-	(void)lock;
-}
-#endif
 
 /* Spins until it is ours; serves TLB flush requests meanwhile once there are several processors. */
 void spin_wait(struct spinlock *lock);
@@ -85,6 +75,7 @@ static inline void spin_lock(struct spinlock *lock) ACQUIRE(lock) NO_THREAD_SAFE
 	if (!atomic_compare_exchange_strong_explicit(&lock->locked, &unlocked, 1,
 						     memory_order_acquire, memory_order_relaxed))
 		spin_wait(lock);
+	spin_check_acquired(lock);
 }
 
 static inline bool spin_trylock(struct spinlock *lock) TRY_ACQUIRE(true, lock)
@@ -98,7 +89,7 @@ static inline bool spin_trylock(struct spinlock *lock) TRY_ACQUIRE(true, lock)
 		preempt_enable();
 		return false;
 	}
-	spin_check_acquire(lock);
+	spin_check_acquired(lock);
 	return true;
 }
 
@@ -106,6 +97,7 @@ static inline void spin_unlock(struct spinlock *lock) RELEASE(lock) NO_THREAD_SA
 {
 	spin_check_release(lock);
 	atomic_store_explicit(&lock->locked, 0, memory_order_release);
+	spin_check_released();
 	preempt_enable();
 }
 
@@ -124,6 +116,7 @@ static inline void spin_unlock_irq(struct spinlock *lock, uint64_t flags) RELEAS
 {
 	spin_check_release(lock);
 	atomic_store_explicit(&lock->locked, 0, memory_order_release);
+	spin_check_released();
 	preempt_enable_no_resched();
 	irq_restore(flags);
 	if (unlikely(cpu_read(need_resched))) {
@@ -132,35 +125,40 @@ static inline void spin_unlock_irq(struct spinlock *lock, uint64_t flags) RELEAS
 	}
 }
 
-/* A sleeping mutual exclusion lock. Waiting is not interrupted by signals. */
+/*
+ * A sleeping mutual exclusion lock. Waiting is not interrupted by signals. Nobody in line: one
+ * exchange each to take and release it; kernel/mutex.c has the rest.
+ */
 struct CAPABILITY("mutex") mutex {
-	struct spinlock lock;
+	_Atomic uintptr_t owner; /* the holder's task, and MUTEX_WAITERS */
+	struct spinlock lock;    /* the line */
 	uint16_t rank;
-	bool locked;
-	struct task *owner;
+	bool hand_over;          /* the first in line was passed over: the next release is for it */
 	struct list_node waiters;
 };
+
+#define MUTEX_WAITERS 1ul
 
 void mutex_init(struct mutex *mutex, enum lock_rank rank);
-void mutex_lock(struct mutex *mutex) ACQUIRE(mutex);
-bool mutex_trylock(struct mutex *mutex) TRY_ACQUIRE(true, mutex);
-void mutex_unlock(struct mutex *mutex) RELEASE(mutex);
-bool mutex_held(const struct mutex *mutex); /* by the calling task: for assertions */
+void mutex_lock_slow(struct mutex *mutex);
+void mutex_unlock_slow(struct mutex *mutex);
 
-/* A sleeping lock: many readers or one writer; a waiting writer holds off new readers. */
-struct CAPABILITY("rw_lock") rw_lock {
-	struct spinlock lock;
-	uint16_t rank;
-	int32_t holders; /* readers, or -1 for a writer */
-	uint32_t writers_waiting;
-	struct task *writer;
-	struct list_node waiters;
-};
+/* Sleeps. The caller does not hold it. */
+static inline void mutex_lock(struct mutex *mutex) ACQUIRE(mutex) NO_THREAD_SAFETY_ANALYSIS
+{
+	uintptr_t unlocked = 0;
 
-void rw_init(struct rw_lock *rw, enum lock_rank rank);
-void rw_read_lock(struct rw_lock *rw) ACQUIRE_SHARED(rw);
-bool rw_read_trylock(struct rw_lock *rw) TRY_ACQUIRE_SHARED(true, rw);
-void rw_read_unlock(struct rw_lock *rw) RELEASE_SHARED(rw);
-void rw_write_lock(struct rw_lock *rw) ACQUIRE(rw);
-void rw_write_unlock(struct rw_lock *rw) RELEASE(rw);
-bool rw_write_held(const struct rw_lock *rw); /* by the calling task: for assertions */
+	sleep_check_acquire(mutex, mutex->rank);
+	if (!atomic_compare_exchange_strong(&mutex->owner, &unlocked, (uintptr_t)current_task()))
+		mutex_lock_slow(mutex);
+}
+
+/* The caller holds it. */
+static inline void mutex_unlock(struct mutex *mutex) RELEASE(mutex) NO_THREAD_SAFETY_ANALYSIS
+{
+	uintptr_t owner = (uintptr_t)current_task();
+
+	sleep_check_release(mutex, mutex->rank);
+	if (!atomic_compare_exchange_strong(&mutex->owner, &owner, 0))
+		mutex_unlock_slow(mutex);
+}

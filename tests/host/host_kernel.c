@@ -64,8 +64,34 @@ void spin_check_acquire(struct spinlock *lock)
 	kassert(lock->rank != RANK_NONE);
 	for (uint32_t i = 0; i < host_cpu.held_count; i++)
 		kassert(host_cpu.held[i] != lock && host_cpu.held[i]->rank <= lock->rank);
+}
+
+void spin_check_acquired(struct spinlock *lock)
+{
 	kassert(host_cpu.held_count < ARRAY_SIZE(host_cpu.held));
 	host_cpu.held[host_cpu.held_count++] = lock;
+}
+
+void spin_check_released(void)
+{
+}
+
+void sleep_check_acquire(const void *lock, uint16_t rank)
+{
+	(void)lock;
+	kassert(rank != RANK_NONE);
+	might_sleep();
+}
+
+void sleep_check_release(const void *lock, uint16_t rank)
+{
+	(void)lock;
+	(void)rank;
+}
+
+void might_sleep(void)
+{
+	kassert(host_cpu.preempt_count == 0 && host_cpu.held_count == 0);
 }
 
 void spin_check_release(struct spinlock *lock)
