@@ -48,6 +48,7 @@ static const char *const rank_names[] = {
 	[RANK_PAGE_TABLE] = "page table",
 	[RANK_PAGE_INDEX] = "page index",
 	[RANK_DRIVER] = "driver",
+	[RANK_CACHES] = "caches",
 	[RANK_HEAP] = "heap",
 	[RANK_KERNEL_MAP] = "kernel map",
 	[RANK_FRAMES] = "frames",
@@ -133,9 +134,9 @@ static void log_held(enum log_level level, const struct lock_record *held)
 {
 	for (unsigned i = 0; i < LOCK_CHAIN_MAX && held->chain[i]; i++) {
 		uintptr_t offset = 0;
-		const char *name = symbol_find(held->chain[i], &offset);
+		const char *name = symbol_find(held->chain[i] - 1, &offset);
 
-		log_print(level, "    %s+%#lx  [%#lx]", name ? name : "?", offset, held->chain[i]);
+		log_print(level, "    %s+%#lx  [%#lx]", name ? name : "?", offset + 1, held->chain[i]);
 	}
 }
 

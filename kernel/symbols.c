@@ -69,11 +69,20 @@ void backtrace_log_address(uintptr_t address)
 	log_error("  %s+%#lx  [%#lx]", name ? name : "?", offset, address);
 }
 
+/* A call that does not return may be its function's last instruction: look up where it was made. */
+static void backtrace_log_return(uintptr_t address)
+{
+	uintptr_t offset = 0;
+	const char *name = symbol_find(address - 1, &offset);
+
+	log_error("  %s+%#lx  [%#lx]", name ? name : "?", offset + 1, address);
+}
+
 void backtrace_log(uintptr_t rbp)
 {
 	uintptr_t chain[BACKTRACE_MAX];
 	unsigned depth = backtrace_collect(rbp, chain, BACKTRACE_MAX);
 
 	for (unsigned i = 0; i < depth; i++)
-		backtrace_log_address(chain[i]);
+		backtrace_log_return(chain[i]);
 }

@@ -29,7 +29,7 @@
 #define KMALLOC_OBJECT_MAX 2048u /* above, whole frames */
 
 
-static struct spinlock caches_lock = SPINLOCK_INIT(RANK_HEAP);
+static struct spinlock caches_lock = SPINLOCK_INIT(RANK_CACHES);
 static struct list_node caches = LIST_INIT(caches); /* by object_cache.caches [caches_lock] */
 
 static const struct {

@@ -34,7 +34,8 @@ enum lock_rank {
 	RANK_PAGE_TABLE,   /* frame->lock of a table; parent before child */
 	RANK_PAGE_INDEX,   /* mem_object->index_lock */
 	RANK_DRIVER,       /* device registers and rings */
-	RANK_HEAP,         /* object allocator */
+	RANK_CACHES,       /* the list of object caches */
+	RANK_HEAP,         /* an object cache */
 	RANK_KERNEL_MAP,   /* kernel virtual ranges */
 	RANK_FRAME_CACHE,  /* a processor's free frames */
 	RANK_FRAMES,       /* buddy allocator */
