@@ -42,7 +42,7 @@ static uint32_t readers_sum(const struct rw_lock *rw)
 {
 	uint32_t sum = 0;
 
-	for (unsigned i = 0; i < CPU_MAX; i++)
+	for (unsigned i = 0; i < cpu_count(); i++)
 		sum += atomic_load(&rw->readers[i].count);
 	return sum;
 }

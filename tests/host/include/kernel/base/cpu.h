@@ -10,6 +10,11 @@
 
 #define CPU_MAX 16
 
+static inline uint32_t cpu_count(void)
+{
+	return CPU_MAX;
+}
+
 struct task;
 struct spinlock;
 
