@@ -19,6 +19,7 @@
 
 #define LEVEL_ROOT 4
 #define LEVEL_LEAF 1
+#define USER_HALF_END PAGE_ALIGN_UP(USER_SPACE_END + 1)
 #define TABLE_RIGHTS (PAGE_PRESENT | PAGE_WRITABLE | PAGE_USER)
 
 static uint64_t *table_entries(struct frame *table)
@@ -272,6 +273,14 @@ struct gather {
 };
 static_assert(GATHER_MAX <= 64, "one bit each");
 
+static void gather_begin(struct gather *gather, struct mem_space *space)
+{
+	gather->space = space;
+	gather->beg = gather->end = 0;
+	gather->count = 0;
+	gather->written = 0;
+}
+
 static void gather_note(struct gather *gather, uintptr_t page)
 {
 	gather->beg = gather->end ? MIN(gather->beg, page) : page;
@@ -366,9 +375,10 @@ static void clear_leaf(struct gather *gather, struct frame *table, uintptr_t beg
 
 void page_table_clear_range(struct mem_space *space, uintptr_t beg, uintptr_t end, enum clear_what what)
 {
-	struct gather gather = {.space = space};
+	struct gather gather;
 	uint64_t span;
 
+	gather_begin(&gather, space);
 	for (uintptr_t page = beg; page < end;) {
 		struct frame *leaf = leaf_find(space, page, &span);
 		uintptr_t next = next_span(page, span, end);
@@ -381,12 +391,13 @@ void page_table_clear_range(struct mem_space *space, uintptr_t beg, uintptr_t en
 }
 
 /*
- * Takes out the tables below `table` that lie wholly in [beg, end). Their entries are empty; a
- * level above goes too when it became empty and lies inside. A flush of any page of theirs makes
+ * Takes out the tables below `table` that map a part of [beg, end) and nothing outside [low, high).
+ * Their entries are empty; a level above goes too when it became empty and lies inside. A flush of any page of theirs makes
  * the processors forget the upper entries too (SDM vol. 3, 4.10.4.1); until then their walks may
  * go through the tables, so these are freed after it.
  */
-static void free_below(struct gather *gather, struct frame *table, unsigned level, uintptr_t beg, uintptr_t end)
+static void free_below(struct gather *gather, struct frame *table, unsigned level, uintptr_t beg, uintptr_t end,
+		       uintptr_t low, uintptr_t high)
 {
 	uint64_t span = 1ull << (PAGE_SHIFT + 9 * (level - 1)); /* of one entry */
 	uint64_t *entries = table_entries(table);
@@ -401,8 +412,8 @@ static void free_below(struct gather *gather, struct frame *table, unsigned leve
 			continue;
 		child = entry_frame(entries[slot]);
 		if (level > LEVEL_LEAF + 1)
-			free_below(gather, child, level - 1, MAX(from, beg), MIN(to, end));
-		if (from < beg || to > end || child->index > 0)
+			free_below(gather, child, level - 1, MAX(from, beg), MIN(to, end), low, high);
+		if (from < low || to > high || child->index > 0)
 			continue;
 		spin_lock(&table->lock);
 		entry_store(&entries[slot], 0);
@@ -413,11 +424,13 @@ static void free_below(struct gather *gather, struct frame *table, unsigned leve
 	}
 }
 
-void page_table_free_range(struct mem_space *space, uintptr_t beg, uintptr_t end)
+void page_table_free_range(struct mem_space *space, uintptr_t beg, uintptr_t end, uintptr_t low,
+			   uintptr_t high)
 {
-	struct gather gather = {.space = space};
+	struct gather gather;
 
-	free_below(&gather, phys_to_frame(space->root), LEVEL_ROOT, beg, end);
+	gather_begin(&gather, space);
+	free_below(&gather, phys_to_frame(space->root), LEVEL_ROOT, beg, end, low, high);
 	gather_finish(&gather);
 }
 
@@ -425,7 +438,7 @@ void page_table_destroy(struct mem_space *space)
 {
 	struct frame *root = phys_to_frame(space->root);
 
-	page_table_free_range(space, 0, PAGE_ALIGN_UP(USER_SPACE_END + 1));
+	page_table_free_range(space, 0, USER_HALF_END, 0, USER_HALF_END);
 	kassert(root->index == 0);
 	frame_put(root);
 	atomic_fetch_sub(&space->table_pages, 1);
@@ -479,9 +492,10 @@ static void protect_leaf(struct gather *gather, struct frame *table, uintptr_t b
 
 void page_table_protect_range(struct mem_space *space, uintptr_t beg, uintptr_t end, uint32_t prot)
 {
-	struct gather gather = {.space = space};
+	struct gather gather;
 	uint64_t span;
 
+	gather_begin(&gather, space);
 	for (uintptr_t page = beg; page < end;) {
 		struct frame *leaf = leaf_find(space, page, &span);
 		uintptr_t next = next_span(page, span, end);

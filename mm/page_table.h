@@ -66,8 +66,12 @@ enum clear_what {
 };
 /* Empties [beg, end): flushes once per batch, then drops the frames. */
 void page_table_clear_range(struct mem_space *space, uintptr_t beg, uintptr_t end, enum clear_what what);
-/* Frees tables that lie wholly inside [beg, end), where no zone is. The space is locked for writing. */
-void page_table_free_range(struct mem_space *space, uintptr_t beg, uintptr_t end);
+/*
+ * Frees the tables that map a part of [beg, end) and nothing outside [low, high), where no zone is. The
+ * space is locked for writing.
+ */
+void page_table_free_range(struct mem_space *space, uintptr_t beg, uintptr_t end, uintptr_t low,
+			   uintptr_t high);
 /*
  * A zone's protection became `prot`. Rights that went are taken away and flushed; none is given
  * but reading and executing: the next fault gives writing. PROT_NONE: private pages are held.

@@ -160,7 +160,7 @@ struct mem_zone *zone_merge(struct mem_space *space, struct mem_zone *zone, stru
 	return zone;
 }
 
-/* Tables in [beg, end) and the free space around it are needed by no zone any more. */
+/* Tables for [beg, end) that map only the free space around it are needed by no zone any more. */
 static void free_tables_around(struct mem_space *space, uintptr_t beg, uintptr_t end)
 {
 	struct mem_zone *next = mem_zone_find_from(&space->zones, beg);
@@ -171,10 +171,8 @@ static void free_tables_around(struct mem_space *space, uintptr_t beg, uintptr_t
 	uintptr_t low = prev ? ALIGN_UP(prev->end, 512 * PAGE_SIZE) : 0;
 	uintptr_t high = next ? ALIGN_DOWN(next->beg, 512 * PAGE_SIZE) : USER_SPACE_END + PAGE_SIZE;
 
-	low = MAX(low, ALIGN_DOWN(beg, 512ul << 30));
-	high = MIN(high, ALIGN_UP(end, 512ul << 30));
 	if (low < high)
-		page_table_free_range(space, low, high);
+		page_table_free_range(space, beg, end, low, high);
 }
 
 bool zones_cut_refused(const struct mem_space *space, uintptr_t beg, uintptr_t end)
