@@ -105,8 +105,7 @@ void itimer_init(void)
 
 void itimer_cancel(struct process *process)
 {
-	if (!process->timer.deadline_ns)
-		return; /* its last thread has ended: nobody arms it now */
+	/* Its last thread has ended: nobody arms it now. But it may just be expiring. */
 	spin_lock(&itimer_lock);
 	timer_remove(&process->timer);
 	spin_unlock(&itimer_lock);
