@@ -79,12 +79,17 @@ static void add_usage(struct process *process, const struct task *task)
 static bool leave_threads(struct task *task, int status)
 {
 	struct process *process = task->process;
-	bool last;
+	bool last, stopped;
+	int stop_signal;
 
 	spin_lock(&task_tree_lock);
 	spin_lock(&process->signal_lock);
 	list_remove(&task->thread_link);
 	last = --process->thread_count == 0;
+	/* The others may have been waiting for this one to stop too. */
+	stopped = !last && !process->group_exiting && process->stopped &&
+		  process->stopped_count == process->thread_count;
+	stop_signal = process->stop_signal;
 	spin_unlock(&process->signal_lock);
 	add_usage(process, task);
 	memcpy(process->name, task->name, sizeof(process->name));
@@ -94,6 +99,8 @@ static bool leave_threads(struct task *task, int status)
 		process->exit_status = process->group_exit_status;
 	else if (task->tid == process->pid)
 		process->exit_status = status;
+	if (stopped)
+		(void)process_notify_parent(process, CLD_STOPPED, stop_signal);
 	spin_unlock(&task_tree_lock);
 	if (!last)
 		wake_up_all(&process->thread_event);
@@ -129,12 +136,14 @@ static void tie_broken(const struct process *child, const struct process *parent
 static void adopt(struct process *child, struct process *init)
 {
 	struct process *old = child->parent;
+	int death_signal;
 
 	list_remove(&child->sibling);
 	process_set_parent(child, init);
 	child->exit_signal = SIGCHLD;
-	if (child->death_signal)
-		(void)signal_send_process(child, child->death_signal, NULL);
+	death_signal = atomic_load(&child->death_signal);
+	if (death_signal)
+		(void)signal_send_process(child, death_signal, NULL);
 	if (child->zombie) {
 		if (process_notify_exit(child)) {
 			process_unlink(child);

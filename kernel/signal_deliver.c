@@ -22,23 +22,46 @@
 #include <kernel/task_private.h>
 #include <kernel/trap.h>
 
-/* Sleeps until the process is continued, or to die. The last thread to stop tells the parent. */
+/* The stop during which there had been `continues` SIGCONTs is over. */
+static bool stop_ended(struct process *process, uint32_t continues)
+{
+	bool ended;
+
+	spin_lock(&process->signal_lock);
+	ended = !process->stopped || process->continues != continues;
+	spin_unlock(&process->signal_lock);
+	return ended;
+}
+
+/*
+ * Sleeps until the process is continued, or to die. The last thread to stop tells the parent. If
+ * the process is stopped again before the thread gets to run, it returns all the same, to be
+ * counted again.
+ */
 static void stop_sleep(struct task *task)
 {
 	struct process *process = task->process;
-	bool last;
+	uint32_t continues;
+	bool counted, last;
 	int signal;
 
 	spin_lock(&process->signal_lock);
-	last = process->stopped && ++process->stopped_count == process->thread_count;
+	counted = process->stopped;
+	last = counted && ++process->stopped_count == process->thread_count;
 	signal = process->stop_signal;
+	continues = process->continues;
 	spin_unlock(&process->signal_lock);
 	if (last) {
 		spin_lock(&task_tree_lock);
 		(void)process_notify_parent(process, CLD_STOPPED, signal);
 		spin_unlock(&task_tree_lock);
 	}
-	wait_event(&process->stop_event, !process->stopped || signal_fatal_pending(task));
+	wait_event(&process->stop_event,
+		   stop_ended(process, continues) || signal_fatal_pending(task));
+	spin_lock(&process->signal_lock);
+	if (counted && process->stopped && process->continues == continues)
+		process->stopped_count--; /* it leaves while the others stay */
+	spin_unlock(&process->signal_lock);
 }
 
 /* A stop signal's default action; an orphaned group is not stopped: who would continue it? */
@@ -53,8 +76,12 @@ static void stop_begin(struct process *process, int signal, uint32_t continues)
 		spin_unlock(&task_tree_lock);
 	}
 	spin_lock(&process->signal_lock);
-	/* SIGCONT may have come since the signal was taken off its queue: then it wins. */
-	if (!orphaned && !process->group_exiting && process->continues == continues) {
+	/*
+	 * SIGCONT may have come since the signal was taken off its queue: then it wins. Another
+	 * thread may have taken a stop signal too: whoever has stopped since stays counted.
+	 */
+	if (!orphaned && !process->group_exiting && process->continues == continues &&
+	    !process->stopped) {
 		process->stop_signal = signal;
 		process->stopped_count = 0;
 		atomic_store(&process->stopped, true);

@@ -25,8 +25,15 @@ static long death_signal_set(uint64_t signal)
 {
 	if (signal > _NSIG)
 		return -EINVAL;
-	current_process()->death_signal = (int)signal;
+	atomic_store(&current_process()->death_signal, (int)signal);
 	return 0;
+}
+
+static long death_signal_get(uintptr_t user)
+{
+	int signal = atomic_load(&current_process()->death_signal);
+
+	return put_user(user, signal);
 }
 
 long sys_prctl(int option, uint64_t arg2, uint64_t arg3, uint64_t arg4, uint64_t arg5)
@@ -41,7 +48,7 @@ long sys_prctl(int option, uint64_t arg2, uint64_t arg3, uint64_t arg4, uint64_t
 	case PR_SET_PDEATHSIG:
 		return death_signal_set(arg2);
 	case PR_GET_PDEATHSIG:
-		return put_user(arg2, process->death_signal);
+		return death_signal_get(arg2);
 	case PR_GET_DUMPABLE:
 		return process->not_dumpable ? 0 : 1;
 	case PR_SET_DUMPABLE:

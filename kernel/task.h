@@ -137,12 +137,12 @@ struct process {
 	struct wait_queue stop_event;   /* stopped threads sleep here */
 	bool protected;                 /* [S] pid 1: only signals it handles reach it */
 	bool stop_unreported, continue_unreported; /* [P] for wait4's WUNTRACED, WCONTINUED */
-	int death_signal;               /* [T] PR_SET_PDEATHSIG; sent when the parent ends */
+	_Atomic int death_signal;       /* [A] PR_SET_PDEATHSIG; sent when the parent ends */
 
 	struct rlimit limits[RLIM_NLIMITS]; /* [S] */
-	uint32_t uid, euid, suid, gid, egid, sgid; /* written by its own threads only */
-	uint32_t groups[PROCESS_GROUPS_MAX]; /* supplementary groups */
-	unsigned group_count;
+	uint32_t uid, euid, suid, gid, egid, sgid; /* [S] to write, by its own threads only */
+	uint32_t groups[PROCESS_GROUPS_MAX]; /* [S] supplementary groups */
+	unsigned group_count;           /* [S] */
 	bool no_new_privs, not_dumpable; /* prctl(2) */
 	int nice;                        /* [P] setpriority(2); recorded only */
 	struct interval_timer timer;     /* alarm(2), setitimer(2) */
