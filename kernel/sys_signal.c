@@ -130,6 +130,7 @@ static int signal_wait(uint64_t wanted, uint64_t deadline_ns, siginfo_t *info)
 	task->blocked |= task->awaited;
 	task->awaited = 0;
 	signal = signal_dequeue(task, ~wanted, info);
+	signal_retarget(process, task); /* more may have come that this thread was chosen for */
 	signal_recalculate(task);
 	spin_unlock(&process->signal_lock);
 	if (signal)
