@@ -70,13 +70,8 @@ void process_init(void)
 	memcpy(kernel_process.limits, default_limits, sizeof(default_limits));
 }
 
-struct process *process_alloc(struct process *parent)
+static void ids_copy(struct process *process, const struct process *parent)
 {
-	struct process *process = object_alloc_zeroed(&process_cache);
-
-	if (!process)
-		return NULL;
-	process_setup(process);
 	process->uid = parent->uid;
 	process->euid = parent->euid;
 	process->suid = parent->suid;
@@ -85,10 +80,20 @@ struct process *process_alloc(struct process *parent)
 	process->sgid = parent->sgid;
 	process->group_count = parent->group_count;
 	memcpy(process->groups, parent->groups, parent->group_count * sizeof(parent->groups[0]));
+}
+
+struct process *process_alloc(struct process *parent)
+{
+	struct process *process = object_alloc_zeroed(&process_cache);
+
+	if (!process)
+		return NULL;
+	process_setup(process);
 	process->no_new_privs = parent->no_new_privs;
 	process->not_dumpable = parent->not_dumpable;
 	process->nice = parent->nice;
 	spin_lock(&parent->signal_lock);
+	ids_copy(process, parent);
 	memcpy(process->actions, parent->actions, sizeof(process->actions));
 	memcpy(process->limits, parent->limits, sizeof(process->limits));
 	spin_unlock(&parent->signal_lock);
@@ -279,14 +284,16 @@ uint64_t process_limit(unsigned resource)
 
 bool process_in_group(uint32_t gid)
 {
-	const struct process *process = current_process();
+	struct process *process = current_process();
+	bool found = false;
 
 	if (process->egid == gid)
 		return true;
-	for (unsigned i = 0; i < process->group_count; i++)
-		if (process->groups[i] == gid)
-			return true;
-	return false;
+	spin_lock(&process->signal_lock);
+	for (unsigned i = 0; i < process->group_count && !found; i++)
+		found = process->groups[i] == gid;
+	spin_unlock(&process->signal_lock);
+	return found;
 }
 
 bool process_is_root(void)

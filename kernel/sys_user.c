@@ -8,6 +8,7 @@
 #include <kernel/sys_id.h>
 #include <kernel/task.h>
 #include <mm/user_copy.h>
+#include <string.h>
 
 #define ID_UNCHANGED UINT32_MAX /* (uid_t)-1: leave it as it is */
 
@@ -30,24 +31,47 @@ static struct ids group_ids(void)
 	return (struct ids){process->gid, process->egid, process->sgid};
 }
 
-static long set_user_ids(const struct ids *ids)
+/*
+ * A change is decided by the ids there are and made in one step, under the process's signal_lock:
+ * were there another thread's in between, ids it gave up could come back.
+ */
+static struct ids user_ids_begin(void) NO_THREAD_SAFETY_ANALYSIS
 {
-	struct process *process = current_process();
-
-	process->uid = ids->real;
-	process->euid = ids->effective;
-	process->suid = ids->saved;
-	return 0;
+	spin_lock(&current_process()->signal_lock);
+	return user_ids();
 }
 
-static long set_group_ids(const struct ids *ids)
+/* With an error nothing changes. Returns it. */
+static long user_ids_end(const struct ids *ids, int error) NO_THREAD_SAFETY_ANALYSIS
 {
 	struct process *process = current_process();
 
-	process->gid = ids->real;
-	process->egid = ids->effective;
-	process->sgid = ids->saved;
-	return 0;
+	if (!error) {
+		process->uid = ids->real;
+		process->euid = ids->effective;
+		process->suid = ids->saved;
+	}
+	spin_unlock(&process->signal_lock);
+	return error;
+}
+
+static struct ids group_ids_begin(void) NO_THREAD_SAFETY_ANALYSIS
+{
+	spin_lock(&current_process()->signal_lock);
+	return group_ids();
+}
+
+static long group_ids_end(const struct ids *ids, int error) NO_THREAD_SAFETY_ANALYSIS
+{
+	struct process *process = current_process();
+
+	if (!error) {
+		process->gid = ids->real;
+		process->egid = ids->effective;
+		process->sgid = ids->saved;
+	}
+	spin_unlock(&process->signal_lock);
+	return error;
 }
 
 static bool id_allowed(uint32_t id, const struct ids *now)
@@ -134,50 +158,44 @@ long sys_getegid(void)
 
 long sys_setuid(uint32_t uid)
 {
-	struct ids ids = user_ids();
-	int error = ids_set_one(&ids, uid);
+	struct ids ids = user_ids_begin();
 
-	return error ? error : set_user_ids(&ids);
+	return user_ids_end(&ids, ids_set_one(&ids, uid));
 }
 
 long sys_setgid(uint32_t gid)
 {
-	struct ids ids = group_ids();
-	int error = ids_set_one(&ids, gid);
+	struct ids ids = group_ids_begin();
 
-	return error ? error : set_group_ids(&ids);
+	return group_ids_end(&ids, ids_set_one(&ids, gid));
 }
 
 long sys_setreuid(uint32_t ruid, uint32_t euid)
 {
-	struct ids ids = user_ids();
-	int error = ids_set_two(&ids, ruid, euid);
+	struct ids ids = user_ids_begin();
 
-	return error ? error : set_user_ids(&ids);
+	return user_ids_end(&ids, ids_set_two(&ids, ruid, euid));
 }
 
 long sys_setregid(uint32_t rgid, uint32_t egid)
 {
-	struct ids ids = group_ids();
-	int error = ids_set_two(&ids, rgid, egid);
+	struct ids ids = group_ids_begin();
 
-	return error ? error : set_group_ids(&ids);
+	return group_ids_end(&ids, ids_set_two(&ids, rgid, egid));
 }
 
 long sys_setresuid(uint32_t ruid, uint32_t euid, uint32_t suid)
 {
-	struct ids ids = user_ids();
-	int error = ids_set_three(&ids, ruid, euid, suid);
+	struct ids ids = user_ids_begin();
 
-	return error ? error : set_user_ids(&ids);
+	return user_ids_end(&ids, ids_set_three(&ids, ruid, euid, suid));
 }
 
 long sys_setresgid(uint32_t rgid, uint32_t egid, uint32_t sgid)
 {
-	struct ids ids = group_ids();
-	int error = ids_set_three(&ids, rgid, egid, sgid);
+	struct ids ids = group_ids_begin();
 
-	return error ? error : set_group_ids(&ids);
+	return group_ids_end(&ids, ids_set_three(&ids, rgid, egid, sgid));
 }
 
 long sys_getresuid(uintptr_t ruid, uintptr_t euid, uintptr_t suid)
@@ -196,16 +214,21 @@ long sys_getresgid(uintptr_t rgid, uintptr_t egid, uintptr_t sgid)
 
 long sys_getgroups(int size, uintptr_t list)
 {
-	const struct process *process = current_process();
-	int count = (int)process->group_count;
+	struct process *process = current_process();
+	uint32_t groups[PROCESS_GROUPS_MAX];
+	int count;
 
 	if (size < 0)
 		return -EINVAL;
+	spin_lock(&process->signal_lock);
+	count = (int)process->group_count;
+	memcpy(groups, process->groups, sizeof(groups));
+	spin_unlock(&process->signal_lock);
 	if (size == 0)
 		return count;
 	if (size < count)
 		return -EINVAL;
-	if (copy_to_user(list, process->groups, (size_t)count * sizeof(process->groups[0])))
+	if (copy_to_user(list, groups, (size_t)count * sizeof(groups[0])))
 		return -EFAULT;
 	return count;
 }
@@ -221,8 +244,9 @@ long sys_setgroups(int size, uintptr_t list)
 		return -EINVAL;
 	if (copy_from_user(groups, list, (size_t)size * sizeof(groups[0])))
 		return -EFAULT;
-	for (int i = 0; i < size; i++)
-		process->groups[i] = groups[i];
+	spin_lock(&process->signal_lock);
+	memcpy(process->groups, groups, (size_t)size * sizeof(groups[0]));
 	process->group_count = (unsigned)size;
+	spin_unlock(&process->signal_lock);
 	return 0;
 }
