@@ -19,14 +19,9 @@
 /* Between a stack and what lies below it, as Linux's stack_guard_gap: 256 pages. A distance, not a zone. */
 #define STACK_GUARD_GAP (256 * PAGE_SIZE)
 
-static uint64_t limit_of(unsigned resource)
-{
-	return current_process()->limits[resource].rlim_cur;
-}
-
 bool over_address_limit(const struct mem_space *space, size_t more)
 {
-	uint64_t limit = limit_of(RLIMIT_AS);
+	uint64_t limit = process_limit(RLIMIT_AS);
 
 	return limit != RLIM_INFINITY && (space->mapped_pages << PAGE_SHIFT) + more > limit;
 }
@@ -189,7 +184,7 @@ void mem_set_brk(struct mem_space *space, uintptr_t start)
 
 static bool brk_allowed(const struct mem_space *space, uintptr_t brk)
 {
-	uint64_t limit = limit_of(RLIMIT_DATA);
+	uint64_t limit = process_limit(RLIMIT_DATA);
 
 	return brk >= space->brk_beg && brk < USER_SPACE_END - STACK_GUARD_GAP &&
 	       (limit == RLIM_INFINITY || brk - space->brk_beg <= limit);
@@ -255,7 +250,7 @@ int mem_map_stack(struct mem_space *space, uintptr_t top, size_t initial, int pr
 	uintptr_t beg;
 	int error = mem_map(space, top - initial, initial, prot,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_GROWSDOWN, NULL, 0, &beg);
-	uint64_t limit = limit_of(RLIMIT_STACK);
+	uint64_t limit = process_limit(RLIMIT_STACK);
 	uintptr_t room;
 
 	if (error)
@@ -271,7 +266,7 @@ int mem_map_stack(struct mem_space *space, uintptr_t top, size_t initial, int pr
 static bool stack_may_grow(const struct mem_space *space, const struct mem_zone *stack, uintptr_t beg)
 {
 	struct mem_zone *below = mem_zone_prev(&space->zones, stack);
-	uint64_t limit = limit_of(RLIMIT_STACK);
+	uint64_t limit = process_limit(RLIMIT_STACK);
 
 	if (limit != RLIM_INFINITY && stack->end - beg > limit)
 		return false;

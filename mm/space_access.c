@@ -135,19 +135,20 @@ size_t mem_space_poke(struct mem_space *space, uintptr_t addr, const void *src, 
 
 uint64_t mem_space_pagemap(struct mem_space *space, uintptr_t addr)
 {
-	struct page_entry entry = {.kind = ENTRY_EMPTY};
+	struct page_entry entry;
 	struct page_slot slot;
 	uint64_t value = 0;
 
 	rw_read_lock(&space->lock);
 	if (page_slot_lock_existing(space, addr, &slot)) {
 		entry = page_slot_read(&slot);
+		if (entry.kind == ENTRY_PRESENT || entry.kind == ENTRY_HELD)
+			value = PAGEMAP_PRESENT |
+				(frame_phys(entry.frame) >> PAGE_SHIFT & PAGEMAP_FRAME_MASK);
+		if (entry.kind == ENTRY_PRESENT && frame_kind(entry.frame) == FRAME_CACHE)
+			value |= PAGEMAP_FILE;
 		page_slot_unlock(&slot);
 	}
-	if (entry.kind == ENTRY_PRESENT || entry.kind == ENTRY_HELD)
-		value = PAGEMAP_PRESENT | (frame_phys(entry.frame) >> PAGE_SHIFT & PAGEMAP_FRAME_MASK);
-	if (entry.kind == ENTRY_PRESENT && frame_kind(entry.frame) == FRAME_CACHE)
-		value |= PAGEMAP_FILE;
 	rw_read_unlock(&space->lock);
 	return value;
 }
