@@ -113,7 +113,7 @@ static bool leave_threads(struct task *task, int status)
  * stopped, they get SIGHUP and SIGCONT (POSIX, exit).
  */
 static void tie_broken(const struct process *child, const struct process *parent,
-		       const struct process *leaving)
+		       const struct process *leaving) REQUIRES(task_tree_lock)
 {
 	int group = child->process_group;
 	struct task_id *record = task_id_find(group);
@@ -133,7 +133,7 @@ static void tie_broken(const struct process *child, const struct process *parent
 	}
 }
 
-static void adopt(struct process *child, struct process *init)
+static void adopt(struct process *child, struct process *init) REQUIRES(task_tree_lock)
 {
 	struct process *old = child->parent;
 	int death_signal;
@@ -154,7 +154,7 @@ static void adopt(struct process *child, struct process *init)
 	}
 }
 
-static void orphan_children(struct process *process)
+static void orphan_children(struct process *process) REQUIRES(task_tree_lock)
 {
 	struct process *init = task_id_find(1)->process;
 	struct process *child, *next;

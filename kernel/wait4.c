@@ -31,6 +31,7 @@ static int status_value(int status)
 }
 
 static void child_info(siginfo_t *info, struct process *child, int code, int status)
+	REQUIRES(task_tree_lock)
 {
 	struct cpu_time time = process_cpu_time(child);
 
@@ -99,7 +100,7 @@ static bool wait_eligible(const struct wait_request *request, const struct proce
 }
 
 static void wait_answer(struct wait_request *request, struct process *child, int code, int value,
-			int status)
+			int status) REQUIRES(task_tree_lock)
 {
 	request->pid = child->pid;
 	request->uid = child->uid;
@@ -109,7 +110,7 @@ static void wait_answer(struct wait_request *request, struct process *child, int
 	request->usage = usage_of_process(child);
 }
 
-static void reap(struct wait_request *request, struct process *child)
+static void reap(struct wait_request *request, struct process *child) REQUIRES(task_tree_lock)
 {
 	usage_add_child(child->parent, child);
 	process_unlink(child);
@@ -117,7 +118,7 @@ static void reap(struct wait_request *request, struct process *child)
 }
 
 /* The child has something to report that was asked for: fills in the answer. */
-static bool wait_child(struct wait_request *request, struct process *child)
+static bool wait_child(struct wait_request *request, struct process *child) REQUIRES(task_tree_lock)
 {
 	bool keep = request->options & WNOWAIT;
 
