@@ -10,10 +10,11 @@
  *   1     NULL   as asked reserved
  *   1     set    as asked open
  *
- * Locks: file_table.lock for each change. A task whose table nobody else holds (refs 1) looks
+ * Locks: file_table.lock for each change. A task whose table nobody else uses (users 1) looks
  * things up without it and without touching the file's count: only the task itself could close
  * the file or share the table, and it is busy with this very call. /proc holds tables of others,
- * but only ever reads, under the lock.
+ * but only ever reads, under the lock; it is no user, so that who reads it neither delays the
+ * closing nor makes exec copy the table, which would lose the locks that the table owns.
  *
  * Closing happens outside the lock: it sleeps. It drops the process's fcntl locks on the file.
  */
@@ -133,7 +134,8 @@ static struct file_table *table_alloc(unsigned capacity)
 		kfree(table);
 		return NULL;
 	}
-	atomic_init(&table->refs, 1);
+	atomic_init(&table->users, 1);
+	atomic_init(&table->holders, 1);
 	spin_init(&table->lock, RANK_FILES);
 	table->capacity = slots.capacity;
 	table->files = slots.files;
@@ -197,8 +199,14 @@ int file_table_copy(struct file_table *from, struct file_table **copy)
 
 struct file_table *file_table_get(struct file_table *table)
 {
-	atomic_fetch_add_explicit(&table->refs, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&table->users, 1, memory_order_relaxed);
 	return table;
+}
+
+void file_table_drop(struct file_table *table)
+{
+	if (atomic_fetch_sub_explicit(&table->holders, 1, memory_order_acq_rel) == 1)
+		table_free(table);
 }
 
 /* What close does beyond the slot. */
@@ -208,23 +216,13 @@ static void close_file(struct file_table *table, struct file *file)
 	file_put(file);
 }
 
-void file_table_put(struct file_table *table)
-{
-	if (atomic_fetch_sub_explicit(&table->refs, 1, memory_order_acq_rel) != 1)
-		return;
-	for (unsigned n = 0; n < table->capacity; n++)
-		if (table->files[n])
-			close_file(table, table->files[n]);
-	table_free(table);
-}
-
 int file_table_unshare(void)
 {
 	struct task *task = current_task();
 	struct file_table *old = task->files, *copy;
 	int error;
 
-	if (atomic_load(&old->refs) == 1)
+	if (atomic_load(&old->users) == 1)
 		return 0;
 	error = file_table_copy(old, &copy);
 	if (error)
@@ -260,7 +258,7 @@ bool file_borrow(int descriptor, struct borrowed_file *borrowed)
 {
 	struct file_table *table = current_task()->files;
 
-	if (likely(atomic_load_explicit(&table->refs, memory_order_acquire) == 1)) {
+	if (likely(atomic_load_explicit(&table->users, memory_order_acquire) == 1)) {
 		borrowed->counted = false;
 		borrowed->file = (unsigned)descriptor < table->capacity
 					 ? table->files[(unsigned)descriptor]
@@ -310,7 +308,8 @@ struct file_table *file_table_of(struct process *process)
 	spin_lock(&task_tree_lock);
 	list_for_each_entry(task, &process->threads, thread_link)
 		if (task->files) {
-			table = file_table_get(task->files);
+			table = task->files;
+			atomic_fetch_add_explicit(&table->holders, 1, memory_order_relaxed);
 			break;
 		}
 	spin_unlock(&task_tree_lock);
@@ -449,6 +448,14 @@ static void close_each(struct file_table *table, unsigned first, unsigned last, 
 
 	while ((file = take_next(table, &first, last, on_exec)))
 		close_file(table, file);
+}
+
+void file_table_put(struct file_table *table)
+{
+	if (atomic_fetch_sub_explicit(&table->users, 1, memory_order_acq_rel) != 1)
+		return;
+	close_each(table, 0, SLOTS_MAX, false);
+	file_table_drop(table);
 }
 
 void file_table_close_on_exec(struct file_table *table)

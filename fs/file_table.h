@@ -11,7 +11,8 @@
 struct process;
 
 struct file_table {
-	_Atomic uint32_t refs;
+	_Atomic uint32_t users;  /* tasks; with the last all files are closed */
+	_Atomic uint32_t holders; /* /proc's readers, and the users as one: with the last it is freed */
 	struct spinlock lock;    /* RANK_FILES: everything below */
 	unsigned capacity;       /* slots, a multiple of 64 */
 	unsigned lowest_free;    /* no free slot below it */
@@ -60,8 +61,12 @@ static inline void file_return(struct borrowed_file *borrowed)
 		file_put(borrowed->file);
 }
 
-/* For /proc: the table of a process's first living thread, with a reference, or NULL. */
+/*
+ * For /proc: the table of a process's first living thread, held, or NULL. Its files are closed when
+ * its users are gone, however long it is held. Never sleeps.
+ */
 struct file_table *file_table_of(struct process *process);
+void file_table_drop(struct file_table *table);
 /* An open file of that table with a reference, or NULL. */
 struct file *file_table_find(struct file_table *table, unsigned descriptor);
 /* The lowest open descriptor >= from, or -1. */

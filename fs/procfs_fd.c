@@ -58,7 +58,7 @@ static struct file *node_file(const struct proc_node *node)
 	if (!table)
 		return NULL;
 	file = file_table_find(table, node->descriptor);
-	file_table_put(table);
+	file_table_drop(table);
 	return file;
 }
 
@@ -114,7 +114,7 @@ static int show_fdinfo(struct text *text, const struct proc_node *node)
 		file_put(file);
 	}
 	if (table)
-		file_table_put(table);
+		file_table_drop(table);
 	return file ? 0 : -ENOENT;
 }
 
@@ -211,7 +211,7 @@ static int descriptors_readdir(struct file *file, struct dir_context *context, u
 				       type, (uint64_t)descriptor + 3);
 	}
 	if (table)
-		file_table_put(table);
+		file_table_drop(table);
 	return 0;
 }
 
