@@ -88,7 +88,23 @@ static const void *lock_owner(const struct file *file, bool by_file)
 	return by_file ? (const void *)file : current_task()->files;
 }
 
-static int set_lock(struct file *file, uintptr_t arg, bool by_file, bool wait)
+/*
+ * Another thread closed the descriptor while we took the lock, and may have dropped the table's locks
+ * before there was ours: it goes now, as if we had come first.
+ */
+static int check_still_open(struct file *file, int fd)
+{
+	struct file *now = file_from_descriptor(fd);
+
+	if (now)
+		file_put(now);
+	if (now == file)
+		return 0;
+	file_locks_drop(file->inode, current_task()->files);
+	return -EBADF;
+}
+
+static int set_lock(struct file *file, int fd, uintptr_t arg, bool by_file, bool wait)
 {
 	struct lock_range range;
 	struct flock user;
@@ -103,8 +119,9 @@ static int set_lock(struct file *file, uintptr_t arg, bool by_file, bool wait)
 		error = check_lock_type(file, user.l_type);
 	if (error)
 		return error;
-	return file_lock_range(file, lock_owner(file, by_file),
-			       by_file ? -1 : current_process()->pid, &range, wait);
+	error = file_lock_range(file, lock_owner(file, by_file),
+				by_file ? -1 : current_process()->pid, &range, wait);
+	return error || by_file ? error : check_still_open(file, fd);
 }
 
 static int get_lock(struct file *file, uintptr_t arg, bool by_file)
@@ -136,7 +153,7 @@ static int get_lock(struct file *file, uintptr_t arg, bool by_file)
 	return copy_to_user(arg, &user, sizeof(user));
 }
 
-static long lock_command(struct file *file, unsigned command, uintptr_t arg)
+static long lock_command(struct file *file, int fd, unsigned command, uintptr_t arg)
 {
 	switch (command) {
 	case F_GETLK:
@@ -144,10 +161,10 @@ static long lock_command(struct file *file, unsigned command, uintptr_t arg)
 		return get_lock(file, arg, command == F_OFD_GETLK);
 	case F_SETLK:
 	case F_OFD_SETLK:
-		return set_lock(file, arg, command == F_OFD_SETLK, false);
+		return set_lock(file, fd, arg, command == F_OFD_SETLK, false);
 	case F_SETLKW:
 	case F_OFD_SETLKW:
-		return set_lock(file, arg, command == F_OFD_SETLKW, true);
+		return set_lock(file, fd, arg, command == F_OFD_SETLKW, true);
 	}
 	return file->ops->fcntl ? file->ops->fcntl(file, command, arg) : -EINVAL;
 }
@@ -172,7 +189,7 @@ static long fcntl_file(struct file *file, int fd, unsigned command, uintptr_t ar
 		return -EBADF;
 	if (command == F_SETFL)
 		return set_flags(file, (uint32_t)arg);
-	return lock_command(file, command, arg);
+	return lock_command(file, fd, command, arg);
 }
 
 long sys_fcntl(int fd, unsigned command, uintptr_t arg)
