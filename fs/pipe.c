@@ -92,13 +92,16 @@ static void pipe_free(struct pipe *pipe)
 /* The inode's pipe, made where there is none, with a reference. NULL when memory is out. */
 static struct pipe *inode_pipe_get(struct inode *inode)
 {
+	struct pipe *pipe;
+
 	mutex_lock(&inode->lock);
 	if (!inode->pipe)
 		inode->pipe = pipe_alloc();
-	if (inode->pipe)
-		inode->pipe->refs++;
+	pipe = inode->pipe;
+	if (pipe)
+		pipe->refs++;
 	mutex_unlock(&inode->lock);
-	return inode->pipe;
+	return pipe;
 }
 
 static void inode_pipe_put(struct inode *inode)
@@ -121,9 +124,12 @@ static uint32_t pipe_used(struct pipe *pipe)
 	return atomic_load_explicit(&pipe->used, memory_order_acquire);
 }
 
+/* Without the lock the two numbers may be of different moments, F_SETPIPE_SZ in between. */
 static uint32_t pipe_room(struct pipe *pipe)
 {
-	return atomic_load_explicit(&pipe->capacity, memory_order_acquire) - pipe_used(pipe);
+	uint32_t capacity = atomic_load_explicit(&pipe->capacity, memory_order_acquire);
+
+	return capacity - MIN(pipe_used(pipe), capacity);
 }
 
 /* The ring */
@@ -429,20 +435,28 @@ static void pipe_release(struct file *file)
 
 /*
  * fifo(7): opening one end waits for the other, without O_NONBLOCK. An opener that comes and
- * goes while we look still counts: its open is what we wait for.
+ * goes while we look still counts: its open is what we wait for. So our own end becomes open and
+ * the other's opens are read in one step: an opener before it is still there or not meant for us,
+ * one after it sees our end and does not wait.
  */
-static int fifo_wait_for_other_end(struct pipe *pipe, const struct file *file)
+static int fifo_open_and_wait(struct pipe *pipe, const struct file *file)
 {
-	uint32_t reader_opens = atomic_load(&pipe->reader_opens);
-	uint32_t writer_opens = atomic_load(&pipe->writer_opens);
+	uint32_t reader_opens, writer_opens, readers, writers;
 
+	mutex_lock(&pipe->lock);
+	end_opened(pipe, file);
+	reader_opens = atomic_load(&pipe->reader_opens);
+	writer_opens = atomic_load(&pipe->writer_opens);
+	readers = atomic_load(&pipe->readers);
+	writers = atomic_load(&pipe->writers);
+	mutex_unlock(&pipe->lock);
 	/* A nameless pipe, opened again through /proc/<pid>/fd, is as it is. */
 	if ((atomic_load(&file->flags) & O_NONBLOCK) || file->inode->super == anon_super)
 		return 0;
-	if (file->readable && atomic_load(&pipe->writers) == 0)
+	if (file->readable && writers == 0)
 		return wait_event_interruptible(&pipe->readable,
 						atomic_load(&pipe->writer_opens) != writer_opens);
-	if (file->writable && atomic_load(&pipe->readers) == 0)
+	if (file->writable && readers == 0)
 		return wait_event_interruptible(&pipe->writable,
 						atomic_load(&pipe->reader_opens) != reader_opens);
 	return 0;
@@ -461,8 +475,7 @@ static int fifo_open(struct inode *inode, struct file *file)
 		error = -ENXIO;
 		goto put_pipe;
 	}
-	end_opened(pipe, file);
-	error = fifo_wait_for_other_end(pipe, file);
+	error = fifo_open_and_wait(pipe, file);
 	if (error)
 		goto close_end;
 	file->data = pipe;
