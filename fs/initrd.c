@@ -188,7 +188,9 @@ static int set_times(const char *path, uint64_t mtime_ns)
 
 	if (error)
 		return error;
+	mutex_lock(&place.dentry->inode->lock);
 	inode_apply(place.dentry->inode, &change);
+	mutex_unlock(&place.dentry->inode->lock);
 	path_put(&place);
 	return 0;
 }
@@ -206,7 +208,9 @@ static void set_attributes(struct inode *inode, const struct cpio_entry *entry)
 
 	if (!S_ISLNK(entry->mode))
 		change.set |= CHANGE_MODE;
+	mutex_lock(&inode->lock);
 	inode_apply(inode, &change);
+	mutex_unlock(&inode->lock);
 }
 
 static int remember_directory(struct unpacker *unpacker, const struct cpio_entry *entry)

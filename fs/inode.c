@@ -137,7 +137,6 @@ void inode_drop_set_id(struct inode *inode)
 
 void inode_apply(struct inode *inode, const struct inode_change *change)
 {
-	mutex_lock(&inode->lock);
 	if (change->set & CHANGE_MODE)
 		inode->mode = (inode->mode & S_IFMT) | (change->mode & ~(uint32_t)S_IFMT);
 	if (change->set & CHANGE_UID)
@@ -149,7 +148,6 @@ void inode_apply(struct inode *inode, const struct inode_change *change)
 	if (change->set & CHANGE_MTIME)
 		inode->mtime_ns = change->mtime_ns;
 	inode->ctime_ns = time_real_ns();
-	mutex_unlock(&inode->lock);
 }
 
 int inode_truncate(struct inode *inode, uint64_t size)

@@ -163,8 +163,8 @@ struct inode_change {
 #define CHANGE_GID 4u
 #define CHANGE_ATIME 8u
 #define CHANGE_MTIME 16u
-/* Applies it without any check of rights; ctime becomes now. Takes the inode's lock. */
-void inode_apply(struct inode *inode, const struct inode_change *change);
+/* Applies it without any check of rights; ctime becomes now. The inode is locked. */
+void inode_apply(struct inode *inode, const struct inode_change *change) REQUIRES(inode->lock);
 
 /* New size: type, rights and limits were checked. Takes the inode's lock. 0 or -errno. */
 must_check int inode_truncate(struct inode *inode, uint64_t size);

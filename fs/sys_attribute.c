@@ -3,6 +3,9 @@
  *
  * Each finds its inode by name or descriptor, checks the caller's rights, and lets inode.c make
  * the change. An O_PATH descriptor does for the *at calls with AT_EMPTY_PATH only.
+ *
+ * Locks: the inode's around {check who owns it, change}: else a chmod that was allowed could
+ * give a file that another processor is giving to root a set-user-id bit.
  */
 #include <asm/signal.h>
 #include <fs/file_table.h>
@@ -65,19 +68,28 @@ long sys_access(uintptr_t name, int mode)
 
 /* --- chmod --- */
 
-static int change_mode(const struct path *path, struct inode *inode, uint32_t mode)
+static int change_mode_locked(struct inode *inode, uint32_t mode) REQUIRES(inode->lock)
 {
 	struct inode_change change = {.set = CHANGE_MODE, .mode = mode & 07777};
-	int error = path->mount ? mount_want_write(path->mount) : 0;
 
-	if (error)
-		return error;
 	if (!inode_owned(inode))
 		return -EPERM;
 	if (fs_uid() != 0 && fs_gid() != inode->gid)
 		change.mode &= ~(uint32_t)S_ISGID;
 	inode_apply(inode, &change);
 	return 0;
+}
+
+static int change_mode(const struct path *path, struct inode *inode, uint32_t mode)
+{
+	int error = path->mount ? mount_want_write(path->mount) : 0;
+
+	if (error)
+		return error;
+	mutex_lock(&inode->lock);
+	error = change_mode_locked(inode, mode);
+	mutex_unlock(&inode->lock);
+	return error;
 }
 
 long sys_fchmodat(int dirfd, uintptr_t name, uint32_t mode)
@@ -127,13 +139,11 @@ static bool may_change_owner(const struct inode *inode, uint32_t uid, uint32_t g
 	return gid == ID_UNCHANGED || (owner && (gid == inode->gid || gid == fs_gid()));
 }
 
-static int change_owner(const struct path *path, struct inode *inode, uint32_t uid, uint32_t gid)
+static int change_owner_locked(struct inode *inode, uint32_t uid, uint32_t gid)
+	REQUIRES(inode->lock)
 {
 	struct inode_change change = {.uid = uid, .gid = gid};
-	int error = path->mount ? mount_want_write(path->mount) : 0;
 
-	if (error)
-		return error;
 	if (!may_change_owner(inode, uid, gid))
 		return -EPERM;
 	if (uid != ID_UNCHANGED)
@@ -148,6 +158,18 @@ static int change_owner(const struct path *path, struct inode *inode, uint32_t u
 	}
 	inode_apply(inode, &change);
 	return 0;
+}
+
+static int change_owner(const struct path *path, struct inode *inode, uint32_t uid, uint32_t gid)
+{
+	int error = path->mount ? mount_want_write(path->mount) : 0;
+
+	if (error)
+		return error;
+	mutex_lock(&inode->lock);
+	error = change_owner_locked(inode, uid, gid);
+	mutex_unlock(&inode->lock);
+	return error;
 }
 
 static long fchown_descriptor(int fd, uint32_t uid, uint32_t gid)

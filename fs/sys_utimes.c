@@ -52,8 +52,6 @@ static int change_times(const struct path *path, struct inode *inode, const stru
 	uint64_t now = time_real_ns();
 	int error = path->mount ? mount_want_write(path->mount) : 0;
 
-	if (!error)
-		error = check_rights(inode, times);
 	if (error)
 		return error;
 	if (!times->access.omit) {
@@ -64,8 +62,12 @@ static int change_times(const struct path *path, struct inode *inode, const stru
 		change.set |= CHANGE_MTIME;
 		change.mtime_ns = times->modify.now ? now : times->modify.ns;
 	}
-	inode_apply(inode, &change);
-	return 0;
+	mutex_lock(&inode->lock);
+	error = check_rights(inode, times);
+	if (!error)
+		inode_apply(inode, &change);
+	mutex_unlock(&inode->lock);
+	return error;
 }
 
 static long times_of_name(int dirfd, uintptr_t name, int flags, const struct new_times *times)
