@@ -57,6 +57,12 @@ static inline uint64_t fs_limit(unsigned which)
 void file_free(struct file *file);
 void file_init_cache(void); /* fs_init */
 
+/*
+ * Adds `share` (1 writing, -1 executing) to inode->writers, unless the other side is there: then false
+ * (ETXTBSY). Whoever took it subtracts it again. open.c
+ */
+must_check bool inode_take_share(struct inode *inode, int share);
+
 /* The file was read: atime, unless O_NOATIME or the mount forbids. */
 static inline void file_accessed(struct file *file)
 {

@@ -24,8 +24,7 @@ static const struct file_operations path_only_operations;
 
 /* --- writers against execution --- */
 
-/* Adds `share` (1 or -1) unless the other side is there. */
-static bool take_writer_share(struct inode *inode, int share)
+bool inode_take_share(struct inode *inode, int share)
 {
 	int32_t writers = atomic_load(&inode->writers);
 
@@ -107,7 +106,7 @@ static int open_inode(const struct path *path, uint32_t flags, unsigned want, st
 	if (!file)
 		return -ENOMEM;
 	if ((want & MAY_WRITE) && S_ISREG(inode->mode)) {
-		if (take_writer_share(inode, 1))
+		if (inode_take_share(inode, 1))
 			file->writer_share = 1;
 		else
 			error = -ETXTBSY;
@@ -284,7 +283,7 @@ static int open_executable(const struct path *path, struct file **result)
 	error = inode_permission(inode, MAY_EXEC);
 	if (error)
 		return error;
-	if (!take_writer_share(inode, -1))
+	if (!inode_take_share(inode, -1))
 		return -ETXTBSY;
 	file = file_create(path, inode, inode->file_ops, O_RDONLY | O_LARGEFILE);
 	if (!file) {

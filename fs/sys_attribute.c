@@ -238,11 +238,15 @@ static int truncate_place(const struct path *path, uint64_t size)
 	error = mount_want_write(path->mount);
 	if (!error)
 		error = inode_permission(inode, MAY_WRITE);
-	if (!error && atomic_load(&inode->writers) < 0)
-		error = -ETXTBSY;
+	if (error)
+		return error;
+	if (!inode_take_share(inode, 1))
+		return -ETXTBSY;
+	error = check_new_size(inode, size);
 	if (!error)
-		error = check_new_size(inode, size);
-	return error ? error : inode_truncate(inode, size);
+		error = inode_truncate(inode, size);
+	atomic_fetch_sub(&inode->writers, 1);
+	return error;
 }
 
 long sys_truncate(uintptr_t name, int64_t length)
