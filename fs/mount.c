@@ -8,7 +8,8 @@
  * place it lies on. Whoever holds a place (open file, working directory) holds its mount, so
  * "busy" is simply: more references than the table's and the asker's, or mounts on top.
  *
- * Locks: mount_lock around changes; dentry_tree_lock around each look at the list.
+ * Locks: mount_lock around changes; dentry_tree_lock around each look at the list. The inode that
+ * is mounted on is locked meanwhile, as by whoever removes it.
  * Not here: the rights to mount (sys_fs.c), /proc/mounts (procfs).
  */
 #include <fs/dentry.h>
@@ -166,25 +167,37 @@ void mount_cross(struct path *path)
 	}
 }
 
+/* The place is in use: not removed, and in a mount that is in the table. */
+static int check_place(const struct path *at) REQUIRES(mount_lock)
+{
+	if (at->dentry->unlinked)
+		return -ENOENT;
+	return list_empty(&at->mount->link) ? -EINVAL : 0;
+}
+
 /* The new mount goes on `at`; the table takes over the caller's reference. */
 static int mount_attach(struct mount *mount, const struct path *at)
 {
-	if (S_ISDIR(mount->root->inode->mode) != S_ISDIR(at->dentry->inode->mode))
+	struct inode *inode = at->dentry->inode;
+	int error;
+
+	if (S_ISDIR(mount->root->inode->mode) != S_ISDIR(inode->mode))
 		return -ENOTDIR;
 	mutex_lock(&mount_lock);
-	if (at->dentry->unlinked) {
-		mutex_unlock(&mount_lock);
-		return -ENOENT;
+	mutex_lock(&inode->lock);
+	error = check_place(at);
+	if (!error) {
+		path_get(at);
+		spin_lock(&dentry_tree_lock);
+		mount->parent = at->mount;
+		mount->mountpoint = at->dentry;
+		list_push_back(&mounts, &mount->link);
+		atomic_fetch_add(&at->dentry->mounts, 1);
+		spin_unlock(&dentry_tree_lock);
 	}
-	path_get(at);
-	spin_lock(&dentry_tree_lock);
-	mount->parent = at->mount;
-	mount->mountpoint = at->dentry;
-	list_push_back(&mounts, &mount->link);
-	atomic_fetch_add(&at->dentry->mounts, 1);
-	spin_unlock(&dentry_tree_lock);
+	mutex_unlock(&inode->lock);
 	mutex_unlock(&mount_lock);
-	return 0;
+	return error;
 }
 
 int mount_root_init(struct super_block *super, struct path *root)

@@ -231,9 +231,9 @@ static int unlink_checked(struct name_target *target)
 	error = -EBUSY;
 	if (!atomic_load(&target->dentry->mounts))
 		error = target->dir->ops->unlink(target->dir, target->dentry);
-	mutex_unlock(&inode->lock);
 	if (!error)
-		dentry_remove(target->dentry);
+		dentry_remove(target->dentry); /* under the lock: nothing is mounted on it */
+	mutex_unlock(&inode->lock);
 	return error;
 }
 
