@@ -30,18 +30,24 @@ static struct spinlock registry_lock = SPINLOCK_INIT(RANK_FILES);
 static struct list_node devices = LIST_INIT(devices); /* [registry_lock], only grows */
 static struct dentry *devfs_root;		      /* [I] once mounted */
 
+static struct device *device_find_locked(uint64_t number, uint32_t type) REQUIRES(registry_lock)
+{
+	struct device *device;
+
+	list_for_each_entry(device, &devices, link)
+		if (device->number == number && (device->mode & S_IFMT) == type)
+			return device;
+	return NULL;
+}
+
 static struct device *device_find(uint64_t number, uint32_t type)
 {
-	struct device *device, *found = NULL;
+	struct device *device;
 
 	spin_lock(&registry_lock);
-	list_for_each_entry(device, &devices, link)
-		if (device->number == number && (device->mode & S_IFMT) == type) {
-			found = device;
-			break;
-		}
+	device = device_find_locked(number, type);
 	spin_unlock(&registry_lock);
-	return found;
+	return device;
 }
 
 /* --- opening --- */
@@ -117,11 +123,9 @@ static int device_make_node(const struct device *device)
 int device_register(unsigned major, unsigned minor, const char *name, uint32_t mode,
 		    const struct file_operations *ops, void *data)
 {
-	struct device *device;
+	struct device *device = kzalloc(sizeof(*device));
+	bool taken;
 
-	if (device_find(device_number(major, minor), mode & S_IFMT))
-		return -EEXIST;
-	device = kzalloc(sizeof(*device));
 	if (!device)
 		return -ENOMEM;
 	device->name = kstrdup(name);
@@ -134,8 +138,15 @@ int device_register(unsigned major, unsigned minor, const char *name, uint32_t m
 	device->ops = ops;
 	device->data = data;
 	spin_lock(&registry_lock);
-	list_push_back(&devices, &device->link);
+	taken = device_find_locked(device->number, mode & S_IFMT);
+	if (!taken)
+		list_push_back(&devices, &device->link);
 	spin_unlock(&registry_lock);
+	if (taken) {
+		kfree(device->name);
+		kfree(device);
+		return -EEXIST;
+	}
 	return devfs_root ? device_make_node(device) : 0;
 }
 

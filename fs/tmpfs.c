@@ -55,9 +55,11 @@ static void tmpfs_put(struct tmpfs *tmpfs)
 /* One more in *count unless it has reached `limit`. */
 static bool count_up(_Atomic uint64_t *count, uint64_t limit)
 {
-	if (atomic_fetch_add(count, 1) < limit)
-		return true;
-	atomic_fetch_sub(count, 1);
+	uint64_t now = atomic_load(count);
+
+	while (now < limit)
+		if (atomic_compare_exchange_weak(count, &now, now + 1))
+			return true;
 	return false;
 }
 
