@@ -9,9 +9,11 @@
  * not lost as long as it fits into both buffers.
  *
  * Locks: raw_lock with interrupts off (shared with the handler); `output_lock` (sleeping) around
- * {process output, hand it to the driver}, so that two writers and the echo come out in the
+ * {process output, hand it to the driver}, so that a writer and the echo come out in the
  * order in which they moved the cursor; `lock` for everything in the line discipline. User
- * memory is touched with none of them held.
+ * memory is touched with none of them held. What one read(2) or write(2) moves stays in one
+ * piece: readers take turns by read_lock, writers by `writing`, for which they wait
+ * interruptibly, since ^S may hold a writer for as long as it likes.
  *
  * Not here: editing, echo (tty_line.c); ioctls (tty_ioctl.c); job control (tty_job.c).
  * Tests: tests/host/test_tty_line.c, tests/serial.
@@ -105,6 +107,8 @@ void tty_flush_input(struct tty *tty)
 	spin_lock(&tty->lock);
 	tty_line_flush(&tty->line);
 	spin_unlock(&tty->lock);
+	/* What came between the two found the line discipline full. */
+	wake_up_all(&tty->raw_ready);
 }
 
 static void driver_write(struct tty *tty, struct tty_output *output)
@@ -157,6 +161,7 @@ static void tty_task(void *arg)
 
 void tty_init(void)
 {
+	mutex_init(&tty_console.read_lock, RANK_INODE);
 	mutex_init(&tty_console.output_lock, RANK_SLEEP_LEAF);
 	tty_line_init(&tty_console.line);
 	if (!kernel_task_create("tty", tty_task, &tty_console))
@@ -214,18 +219,18 @@ static int read_available(struct tty *tty, struct io_buffer *io, size_t *done, b
 	char chunk[COPY_CHUNK];
 	size_t taken, copied;
 
+	mutex_lock(&tty->read_lock);
 	do {
 		spin_lock(&tty->lock);
 		taken = tty_line_take(&tty->line, chunk, MIN(io->left, sizeof(chunk)), ended);
 		spin_unlock(&tty->lock);
 		copied = io_put(io, chunk, taken);
 		*done += copied;
-		if (copied < taken)
-			return -EFAULT;
-	} while (taken > 0 && io->left > 0 && !*ended);
+	} while (taken > 0 && copied == taken && io->left > 0 && !*ended);
+	mutex_unlock(&tty->read_lock);
 	if (raw_waits(tty))
 		wake_up_all(&tty->raw_ready);
-	return 0;
+	return copied < taken ? -EFAULT : 0;
 }
 
 static int read_wait(struct tty *tty, struct file *file, uint64_t deadline_ns)
@@ -296,6 +301,35 @@ static int write_wait(struct tty *tty, struct file *file)
 	return wait_event_interruptible(&tty->writers, !output_stopped(tty));
 }
 
+static bool write_claim(struct tty *tty)
+{
+	bool claimed;
+
+	spin_lock(&tty->lock);
+	claimed = !tty->writing;
+	tty->writing = true;
+	spin_unlock(&tty->lock);
+	return claimed;
+}
+
+/* Waits until no other write(2) is under way: 0, -EAGAIN, -ERESTARTSYS. */
+static int write_begin(struct tty *tty, struct file *file)
+{
+	if (write_claim(tty))
+		return 0;
+	if (atomic_load(&file->flags) & O_NONBLOCK)
+		return -EAGAIN;
+	return wait_event_interruptible(&tty->writers, write_claim(tty));
+}
+
+static void write_end(struct tty *tty)
+{
+	spin_lock(&tty->lock);
+	tty->writing = false;
+	spin_unlock(&tty->lock);
+	wake_up_all(&tty->writers);
+}
+
 /* TOSTOP: background writers are stopped too. */
 static int write_job_check(struct tty *tty)
 {
@@ -307,14 +341,13 @@ static int write_job_check(struct tty *tty)
 	return check ? tty_job_check(tty, SIGTTOU) : 0;
 }
 
-static ssize_t tty_write(struct file *file, struct io_buffer *io, uint64_t pos)
+/* The caller's turn: bytes written or -errno. */
+static ssize_t write_all(struct tty *tty, struct file *file, struct io_buffer *io)
 {
-	struct tty *tty = file->data;
 	char chunk[COPY_CHUNK];
 	ssize_t done = 0;
-	int error = write_job_check(tty);
+	int error = 0;
 
-	(void)pos;
 	while (!error && io->left > 0) {
 		size_t wanted = MIN(io->left, sizeof(chunk));
 		size_t length;
@@ -331,6 +364,21 @@ static ssize_t tty_write(struct file *file, struct io_buffer *io, uint64_t pos)
 			error = -ERESTARTSYS;
 	}
 	return done > 0 ? done : error;
+}
+
+static ssize_t tty_write(struct file *file, struct io_buffer *io, uint64_t pos)
+{
+	struct tty *tty = file->data;
+	ssize_t done = write_job_check(tty);
+
+	(void)pos;
+	if (!done)
+		done = write_begin(tty, file);
+	if (done)
+		return done;
+	done = write_all(tty, file, io);
+	write_end(tty);
+	return done;
 }
 
 /* The rest */

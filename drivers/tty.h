@@ -29,12 +29,14 @@ struct tty {
 	uint32_t raw_head, raw_tail; /* [raw_lock] free-running */
 	struct wait_queue raw_ready; /* the terminal's task sleeps here */
 
+	struct mutex read_lock;    /* RANK_INODE: who takes a line takes all of it that fits */
 	struct mutex output_lock;  /* RANK_SLEEP_LEAF: processed output reaches the driver in order */
 	struct spinlock lock;      /* RANK_DRIVER */
 	struct tty_line line;      /* [lock] settings, input, output column */
 	struct winsize size;       /* [lock] */
+	bool writing;              /* [lock] a write(2) is under way: others wait for its end */
 	struct wait_queue readers; /* input came, or the settings changed */
-	struct wait_queue writers; /* output was resumed (^Q) */
+	struct wait_queue writers; /* output was resumed (^Q), or a write(2) ended */
 
 	int session;    /* [task_tree_lock] whose controlling terminal it is; 0: nobody's */
 	int foreground; /* [task_tree_lock] process group that may read */
