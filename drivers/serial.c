@@ -9,7 +9,10 @@
  *
  * Locks: serial_sending is no ranked spinlock, for it is taken under the log's lock, before the
  * processor's own data exists, and from a panic that interrupted its holder. Nothing is taken
- * under it, interrupts are off while it is held, and waiting for it is bounded.
+ * under it, interrupts are off while it is held, and waiting for it is bounded. The log holds it
+ * for a whole text, which no other processor's bytes then come into; the terminal for as many bytes
+ * as the FIFO takes. serial_receive_lock: bytes reach the terminal in the order they came in,
+ * whichever processors the interrupts go to.
  *
  * Not here: line editing, echo, Ctrl-C (tty.c).
  */
@@ -17,6 +20,7 @@
 #include <drivers/tty.h>
 #include <kernel/base/cpu.h>
 #include <kernel/base/io.h>
+#include <kernel/base/lock.h>
 #include <kernel/trap.h>
 #include <linux/serial_reg.h>
 
@@ -29,6 +33,7 @@
 
 static bool serial_present; /* [I] after serial_early_init */
 static atomic_flag serial_sending = ATOMIC_FLAG_INIT;
+static struct spinlock serial_receive_lock = SPINLOCK_INIT(RANK_DRIVER); /* also the handler's */
 
 static void serial_out(unsigned reg, uint8_t value)
 {
@@ -79,41 +84,48 @@ static bool serial_wait_empty(void)
 	return false;
 }
 
-/* Whoever cannot get it in time sends anyway: mixed output beats none. */
-static bool serial_sending_acquire(void)
-{
-	for (unsigned polls = 0; polls < SERIAL_POLLS_MAX; polls++) {
-		if (!atomic_flag_test_and_set_explicit(&serial_sending, memory_order_acquire))
-			return true;
-		cpu_relax();
-	}
-	return false;
-}
-
-/* At most one FIFO of bytes, with interrupts off; false when the port is stuck. */
-static bool serial_send_burst(const char *bytes, size_t length)
+/*
+ * Interrupts off from here on. Whoever cannot get it in time has it nevertheless, mixed output beats
+ * none: its holder stopped, and will not give it back.
+ */
+static uint64_t serial_sending_begin(void)
 {
 	uint64_t flags = irq_save();
-	bool acquired = serial_sending_acquire();
+
+	for (unsigned polls = 0; polls < SERIAL_POLLS_MAX; polls++) {
+		if (!atomic_flag_test_and_set_explicit(&serial_sending, memory_order_acquire))
+			break;
+		cpu_relax();
+	}
+	return flags;
+}
+
+static void serial_sending_end(uint64_t flags)
+{
+	atomic_flag_clear_explicit(&serial_sending, memory_order_release);
+	irq_restore(flags);
+}
+
+/* At most one FIFO of bytes; false when the port is stuck. serial_sending is held. */
+static bool serial_send_burst(const char *bytes, size_t length)
+{
 	bool empty = serial_wait_empty();
 
 	for (size_t i = 0; empty && i < length; i++)
 		serial_out(UART_TX, (uint8_t)bytes[i]);
-	if (acquired)
-		atomic_flag_clear_explicit(&serial_sending, memory_order_release);
-	irq_restore(flags);
 	return empty;
 }
 
 void serial_write(const char *bytes, size_t length)
 {
-	if (!serial_present)
-		return;
-	while (length) {
-		size_t burst = MIN(length, (size_t)SERIAL_FIFO_BYTES);
+	bool sent = serial_present;
 
-		if (!serial_send_burst(bytes, burst))
-			return;
+	while (sent && length) {
+		size_t burst = MIN(length, (size_t)SERIAL_FIFO_BYTES);
+		uint64_t flags = serial_sending_begin();
+
+		sent = serial_send_burst(bytes, burst);
+		serial_sending_end(flags);
 		bytes += burst;
 		length -= burst;
 	}
@@ -121,16 +133,20 @@ void serial_write(const char *bytes, size_t length)
 
 void serial_write_text(const char *text, size_t length)
 {
-	size_t start = 0;
+	bool sent = serial_present;
+	uint64_t flags = serial_sending_begin();
 
-	for (size_t i = 0; i < length; i++) {
-		if (text[i] != '\n')
-			continue;
-		serial_write(text + start, i - start);
-		serial_write("\r\n", 2);
-		start = i + 1;
+	while (sent && length) {
+		size_t burst = 0;
+
+		while (burst < MIN(length, (size_t)SERIAL_FIFO_BYTES) && text[burst] != '\n')
+			burst++;
+		sent = burst ? serial_send_burst(text, burst) : serial_send_burst("\r\n", 2);
+		burst = MAX(burst, (size_t)1); /* a line's end is one byte of the text */
+		text += burst;
+		length -= burst;
 	}
-	serial_write(text + start, length - start);
+	serial_sending_end(flags);
 }
 
 static const struct tty_driver serial_tty_driver = {
@@ -141,6 +157,7 @@ static const struct tty_driver serial_tty_driver = {
 static void serial_interrupt(void *arg)
 {
 	char bytes[SERIAL_FIFO_BYTES];
+	uint64_t flags = spin_lock_irq(&serial_receive_lock);
 	size_t count;
 
 	do {
@@ -150,19 +167,16 @@ static void serial_interrupt(void *arg)
 		if (count)
 			tty_input(arg, bytes, count);
 	} while (count == sizeof(bytes));
+	spin_unlock_irq(&serial_receive_lock, flags);
 }
 
 void serial_init(void)
 {
-	uint64_t flags;
-
 	if (!serial_present)
 		return;
 	tty_set_driver(&tty_console, &serial_tty_driver);
 	interrupt_register_line(COM1_LINE, serial_interrupt, &tty_console);
 	serial_out(UART_IER, UART_IER_RDI);
 	/* The line is edge triggered: what came before it was unmasked would never be noticed. */
-	flags = irq_save();
 	serial_interrupt(&tty_console);
-	irq_restore(flags);
 }

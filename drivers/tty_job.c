@@ -186,47 +186,50 @@ int tty_job_acquire(struct tty *tty, bool steal)
 	return error;
 }
 
-static void leader_leaves(struct tty *tty)
+/* A process gives its terminal up, a leader for all its session: the group to hang up, or 0. */
+static int leave(struct tty *tty, struct process *process) REQUIRES(task_tree_lock)
 {
-	int group;
+	int group = tty->foreground;
 
-	spin_lock(&task_tree_lock);
-	group = tty->foreground;
+	process->tty = NULL;
+	if (!is_session_leader(process))
+		return 0;
 	detach_session(tty);
-	spin_unlock(&task_tree_lock);
-	if (group) {
-		(void)signal_send_group(group, SIGHUP, NULL);
-		(void)signal_send_group(group, SIGCONT, NULL);
-	}
+	return group;
+}
+
+static void hang_up(int group)
+{
+	if (!group)
+		return;
+	(void)signal_send_group(group, SIGHUP, NULL);
+	(void)signal_send_group(group, SIGCONT, NULL);
 }
 
 int tty_job_release(struct tty *tty)
 {
 	struct process *process = current_process();
-	bool leader;
+	int group = 0, error = -ENOTTY;
 
 	spin_lock(&task_tree_lock);
-	if (process->tty != tty) {
-		spin_unlock(&task_tree_lock);
-		return -ENOTTY;
+	if (process->tty == tty) {
+		group = leave(tty, process);
+		error = 0;
 	}
-	leader = is_session_leader(process);
-	process->tty = NULL;
 	spin_unlock(&task_tree_lock);
-	if (leader)
-		leader_leaves(tty);
-	return 0;
+	hang_up(group);
+	return error;
 }
 
 void tty_leader_exit(struct process *leader)
 {
-	struct tty *tty;
+	int group = 0;
 
 	spin_lock(&task_tree_lock);
-	tty = is_session_leader(leader) ? leader->tty : NULL;
+	if (is_session_leader(leader) && leader->tty)
+		group = leave(leader->tty, leader);
 	spin_unlock(&task_tree_lock);
-	if (tty)
-		leader_leaves(tty);
+	hang_up(group);
 }
 
 int tty_job_foreground(struct tty *tty)
