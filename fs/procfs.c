@@ -27,7 +27,7 @@
 struct proc_open {
 	struct mutex lock; /* RANK_INODE: user memory is written under it */
 	struct text text;  /* [lock] */
-	bool written;      /* [lock] */
+	_Atomic bool written; /* [lock] to write */
 };
 
 static int text_open(struct inode *inode, struct file *file)
@@ -70,7 +70,7 @@ static int text_refresh(struct file *file)
 	mutex_lock(&open->lock);
 	old = open->text;
 	open->text = fresh;
-	open->written = true;
+	atomic_store(&open->written, true);
 	mutex_unlock(&open->lock);
 	text_free(&old);
 	return 0;
@@ -81,7 +81,7 @@ static ssize_t text_file_read(struct file *file, struct io_buffer *io, uint64_t 
 	struct proc_open *open = file->data;
 	ssize_t done;
 
-	if (pos == 0 || !open->written) {
+	if (pos == 0 || !atomic_load(&open->written)) {
 		int error = text_refresh(file);
 
 		if (error)
