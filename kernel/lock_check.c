@@ -1,8 +1,8 @@
 /*
  * kernel/lock_check.c - what the checking build watches about locks (kernel/base/lock_check.h).
  *
- *   order           no lock is taken under one of a higher rank, and under one of its own rank
- *                   only where rank_nests says so
+ *   order           no lock is taken under one of a higher rank; among those of one rank the lower
+ *                   address comes first, unless rank_nests knows of another order
  *   once            a holder does not take its lock again
  *   handlers        a spinlock that interrupt handlers take is never taken with interrupts on
  *   sleeping        nothing sleeps, or takes a sleeping lock, with a spinlock, in a handler, or with
@@ -21,7 +21,6 @@
  *
  * Tests: tests/serial/test_locks.py, through /dev/lock-test (lock_test.c).
  */
-#ifdef STOS_CHECK
 #include <kernel/base/lock.h>
 #include <kernel/base/log.h>
 #include <kernel/base/panic.h>
@@ -81,10 +80,10 @@ static const char *rank_name(uint16_t rank)
 	return rank < ARRAY_SIZE(rank_names) && rank_names[rank] ? rank_names[rank] : "no rank";
 }
 
-/* Locks of one rank that may be taken under each other: docs/locking.md says in which order. */
+/* Locks of one rank have an order of their own, which is not that of addresses: docs/locking.md. */
 static bool rank_nests(uint16_t rank)
 {
-	return rank == RANK_INODE || rank == RANK_FRAME || rank == RANK_PAGE_TABLE;
+	return rank == RANK_INODE || rank == RANK_PAGE_TABLE;
 }
 
 /* ---- records ---- */
@@ -96,6 +95,7 @@ static void record(struct lock_record *held, const void *lock, uint16_t rank, vo
 
 	held->lock = lock;
 	held->rank = rank;
+	held->more = 0;
 	held->since_ns = time_monotonic_ns();
 	if (depth < LOCK_CHAIN_MAX)
 		held->chain[depth] = 0;
@@ -108,6 +108,17 @@ static uint32_t find(const struct lock_record *held, uint32_t count, const void 
 		if (held[i - 1].lock == lock)
 			return i - 1;
 	return count;
+}
+
+/* Write-back holds many frames at once: they share the record of the first. */
+static uint32_t find_sleeping(const struct task *task, const void *lock, uint16_t rank)
+{
+	if (rank != RANK_FRAME)
+		return find(task->sleep_held, task->sleep_held_count, lock);
+	for (uint32_t i = 0; i < task->sleep_held_count; i++)
+		if (task->sleep_held[i].rank == RANK_FRAME)
+			return i;
+	return task->sleep_held_count;
 }
 
 static void forget(struct lock_record *held, uint32_t *count, uint32_t index)
@@ -123,7 +134,8 @@ static void check_order(const struct lock_record *held, uint32_t begin, uint32_t
 	if (find(held, count, lock) != count)
 		panic("lock %s (%p) is taken twice", rank_name(rank), lock);
 	for (uint32_t i = begin; i < count; i++)
-		if (held[i].rank > rank || (held[i].rank == rank && !rank_nests(rank)))
+		if (held[i].rank > rank ||
+		    (held[i].rank == rank && held[i].lock > lock && !rank_nests(rank)))
 			panic("lock order: %s (rank %u) is taken under %s (rank %u)", rank_name(rank),
 			      rank, rank_name(held[i].rank), held[i].rank);
 }
@@ -273,18 +285,22 @@ void spin_check_released(void)
 
 void might_sleep(void)
 {
-	const struct cpu *cpu = this_cpu();
-
-	if (cpu_read(preempt_count) != 0 || cpu_read(irq_depth) != 0)
-		panic("sleeping with %u spinlocks held, preemption count %u, in %u interrupts",
-		      cpu->held_count, cpu->preempt_count, cpu->irq_depth);
+	if (cpu_read(preempt_count) != 0 || cpu_read(irq_depth) != 0 || !irq_enabled())
+		panic("sleeping with %u spinlocks held, preemption count %u, in %u interrupts%s",
+		      cpu_read(held_count), cpu_read(preempt_count), cpu_read(irq_depth),
+		      irq_enabled() ? "" : ", interrupts off");
 }
 
 void sleep_check_acquire(const void *lock, uint16_t rank)
 {
 	struct task *task = current_task();
+	uint32_t index = find_sleeping(task, lock, rank);
 
 	might_sleep();
+	if (rank == RANK_FRAME && index != task->sleep_held_count) {
+		task->sleep_held[index].more++;
+		return;
+	}
 	check_order(task->sleep_held, 0, task->sleep_held_count, lock, rank);
 	kassert(task->sleep_held_count < HELD_SLEEPING_MAX);
 	record(&task->sleep_held[task->sleep_held_count], lock, rank, __builtin_frame_address(0));
@@ -303,13 +319,16 @@ static const struct task *holder_of(const void *lock, uint16_t rank)
 void sleep_check_release(const void *lock, uint16_t rank)
 {
 	struct task *task = current_task();
-	uint32_t index = find(task->sleep_held, task->sleep_held_count, lock);
+	uint32_t index = find_sleeping(task, lock, rank);
 
 	if (index == task->sleep_held_count) {
 		other_holder = holder_of(lock, rank);
 		panic("lock %s (%p) is released by a task that does not hold it", rank_name(rank), lock);
 	}
-	forget(task->sleep_held, &task->sleep_held_count, index);
+	if (task->sleep_held[index].more)
+		task->sleep_held[index].more--;
+	else
+		forget(task->sleep_held, &task->sleep_held_count, index);
 }
 
 void lock_check_none_held(void)
@@ -320,4 +339,3 @@ void lock_check_none_held(void)
 		panic("%s[%d] leaves the kernel with %u sleeping locks held, preemption count %u", task->name,
 		      task->tid, task->sleep_held_count, cpu_read(preempt_count));
 }
-#endif

@@ -18,6 +18,7 @@
 #include <kernel/cmdline.h>
 #include <kernel/cpu.h>
 #include <kernel/init_task.h>
+#include <kernel/lock_test.h>
 #include <kernel/main.h>
 #include <kernel/processors.h>
 #include <kernel/sched.h>
@@ -109,6 +110,7 @@ static void first_task(void *unused)
 	unpack_root();
 	acpi_set_rsdp(boot_info.rsdp, boot_info.rsdp_copy);
 	drivers_init();
+	lock_test_init();
 	processors_start();
 	log_info("up after %lu ms, %lu of %lu KiB free", time_monotonic_ns() / NS_PER_MS,
 		 frame_free_count() * (PAGE_SIZE / 1024), frame_total_count() * (PAGE_SIZE / 1024));

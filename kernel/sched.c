@@ -222,7 +222,6 @@ static void schedule_why(enum leave_why why)
 {
 	uint64_t flags = irq_save();
 
-	might_sleep();
 	kassert(this_cpu()->preempt_count == 0 && this_cpu()->irq_depth == 0);
 	switch_away(why);
 	irq_restore(flags);

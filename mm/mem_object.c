@@ -49,14 +49,17 @@ static bool frame_trylock_waiting(struct frame *frame)
 
 void frame_lock(struct frame *frame)
 {
+	sleep_check_acquire(frame, RANK_FRAME);
 	if (!frame_trylock(frame))
 		wait_event(frame_queue(frame), frame_trylock_waiting(frame));
 }
 
 void frame_unlock(struct frame *frame)
 {
-	uint32_t old = atomic_fetch_and(&frame->state, ~(FRAME_LOCKED | FRAME_WAITERS));
+	uint32_t old;
 
+	sleep_check_release(frame, RANK_FRAME);
+	old = atomic_fetch_and(&frame->state, ~(FRAME_LOCKED | FRAME_WAITERS));
 	kassert(old & FRAME_LOCKED);
 	if (old & FRAME_WAITERS)
 		wake_up_all(frame_queue(frame));

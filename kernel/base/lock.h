@@ -1,10 +1,10 @@
 /*
  * kernel/base/lock.h - spinlocks, sleeping locks, and the order in which they may be taken.
  *
- * A lock may only be taken while every lock already held (of the same sort) has a lower or,
- * where an order of its own is documented (parent before child), equal rank. The checking
- * build asserts it. Sleeping locks always come before spinlocks; nothing sleeps under a
- * spinlock. docs/locking.md tells the story.
+ * A lock may only be taken while every lock already held (of the same sort) has a lower rank, or
+ * an equal one and comes first: by its address, or where an order of its own is documented
+ * (parent before child). The checking build asserts it (lock_check.h). Sleeping locks always come
+ * before spinlocks; nothing sleeps under a spinlock. docs/locking.md tells the story.
  *
  * Spinlocks turn preemption off. A spinlock that an interrupt handler also takes is always
  * taken with spin_lock_irq. Sleeping locks are for tasks only.
@@ -64,7 +64,7 @@ static inline void spin_init(struct spinlock *lock, enum lock_rank rank)
 	*lock = (struct spinlock)SPINLOCK_INIT((uint16_t)rank);
 }
 
-/* Spins until it is ours; serves TLB flush requests meanwhile once there are several processors. */
+/* Spins until it is ours; answers other processors' calls meanwhile (cross_call.h). */
 void spin_wait(struct spinlock *lock);
 
 static inline void spin_lock(struct spinlock *lock) ACQUIRE(lock) NO_THREAD_SAFETY_ANALYSIS

@@ -20,6 +20,7 @@ struct lock_record {
 	uint64_t since_ns;               /* monotonic */
 	uintptr_t chain[LOCK_CHAIN_MAX]; /* return addresses, innermost first; 0 ends it */
 	uint16_t rank;
+	uint16_t more;                   /* RANK_FRAME: frames LOCKED after this one */
 };
 
 #ifdef STOS_CHECK
