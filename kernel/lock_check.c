@@ -19,7 +19,7 @@
  * Nothing here takes a lock, but for the warning, which is written after the release: any context
  * will do. A processor's records change with interrupts off, a task's by the task itself.
  *
- * Tests: tests/serial/test_locks.py, through /dev/lock-test (lock_test.c).
+ * Tests: tests/check/test_locks.py, through /dev/lock-test (lock_test.c).
  */
 #include <kernel/base/lock.h>
 #include <kernel/base/log.h>

@@ -4,7 +4,7 @@
  * Writing the name of a provocation carries it out: the checks (lock_check.c) must notice. All but
  * long-hold end in a panic. Root may open it, as anybody may who could write to /dev/mem.
  *
- * Tests: tests/serial/test_locks.py.
+ * Tests: tests/check/test_locks.py.
  */
 #include <fs/device.h>
 #include <fs/file.h>

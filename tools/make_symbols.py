@@ -6,7 +6,11 @@ second link does not move any function.
 """
 
 import argparse
+import re
 import subprocess
+
+# What gcc makes of a function's parts and copies: they go by the function's name.
+CLONE = re.compile(r"\.(part|cold|isra|constprop)(\.\d+)?")
 
 
 def functions(nm: str, kernel: str) -> list[tuple[int, str]]:
@@ -14,6 +18,7 @@ def functions(nm: str, kernel: str) -> list[tuple[int, str]]:
     found = []
     for line in listing.splitlines():
         address, kind, name = line.split(maxsplit=2)
+        name = CLONE.sub("", name)
         if kind in "tT" and "." not in name and name != "kernel_text_begin" and int(address, 16) >= 0xFFFFFFFF80000000:
             found.append((int(address, 16), name))
     return found
