@@ -51,7 +51,8 @@ trap_stub_%1:
 	push r13
 	push r14
 	push r15
-	cld
+	push 2                          ; flags as C wants them; AC too is off: a user copy, where
+	popfq                           ; it is on, may be preempted here by somebody else
 %endmacro
 
 %macro pop_registers 0

@@ -16,9 +16,10 @@ void cross_call(uint64_t mask, void (*fn)(void *arg), void *arg);
 /* Runs what others want from this processor. Preemption is off. */
 void cross_call_serve(void);
 
+/* Somebody waits for this processor. Preemption is off. */
 static inline bool cross_call_pending(void)
 {
-	return unlikely(cpu_read(callers) != 0);
+	return unlikely(atomic_load_explicit(&this_cpu()->callers, memory_order_relaxed) != 0);
 }
 
 /* Makes a processor look at need_resched and at signals soon. Any context. */
