@@ -35,20 +35,20 @@ static void leave_signals(struct task *task)
 	spin_unlock(&process->signal_lock);
 }
 
-/* set_tid_address(2): pthread_join waits for the zero. */
+/* set_tid_address(2): pthread_join waits for the zero. As on Linux, the last in a space keeps it. */
 static void clear_tid(struct task *task)
 {
 	uintptr_t address = task->clear_child_tid;
 	int zero = 0;
 
 	task->clear_child_tid = 0;
-	if (address && !put_user(address, zero))
+	if (address && atomic_load(&task->space->users) > 1 && !put_user(address, zero))
 		(void)futex_wake(address, 1);
 }
 
 void task_leave_space(struct task *task)
 {
-	futex_robust_exit(task);
+	futex_task_end(task);
 	clear_tid(task);
 }
 
@@ -94,10 +94,10 @@ static bool leave_threads(struct task *task, int status)
 	add_usage(process, task);
 	memcpy(process->name, task->name, sizeof(process->name));
 	task_id_find(task->tid)->task = NULL;
-	/* Without exit_group the first thread's status is the process's. */
+	/* Without exit_group the last thread's status is the process's, as on Linux since 5.17. */
 	if (process->group_exiting)
 		process->exit_status = process->group_exit_status;
-	else if (task->tid == process->pid)
+	else if (last)
 		process->exit_status = status;
 	if (stopped)
 		(void)process_notify_parent(process, CLD_STOPPED, stop_signal);

@@ -11,45 +11,35 @@
  * bucket's lock, so a waker that holds the lock may use the record to the end.
  *
  * Locks: one bucket, or two in address order; user memory under them only with faults disabled.
- * Not here: robust lists (futex_robust.c); priority inheritance (ENOSYS).
+ * Not here: FUTEX_WAKE_OP (futex_wake_op.c); locks that the kernel hands from owner to owner
+ * (futex_pi.c); robust lists (futex_robust.c).
+ * Tests: tests/guest/futex.c, futex_pi.c, threads_*.c.
  */
 #include <kernel/base/errno.h>
 #include <kernel/futex.h>
+#include <kernel/futex_private.h>
 #include <kernel/task.h>
 #include <kernel/time_abi.h>
 #include <linux/futex.h>
-#include <mm/futex_key.h>
 #include <mm/mem_object.h>
 #include <mm/mem_space.h>
 #include <mm/user_copy.h>
 
 #define BUCKET_COUNT 256
-
-struct futex_bucket {
-	struct spinlock lock;
-	struct list_node waiters; /* oldest first */
-};
-
-struct futex_waiter {
-	struct list_node node;		     /* [bucket] */
-	struct futex_key key;		     /* [bucket] */
-	uint32_t bitset;		     /* [I] */
-	struct futex_bucket *_Atomic bucket; /* [bucket] changed by a requeue */
-	_Atomic bool woken;		     /* [bucket] no longer in the bucket */
-	struct wait_queue sleep;
-};
+/* In a key of private memory: FUTEX_PRIVATE_FLAG was not given, which makes it another futex. */
+#define KEY_NOT_PRIVATE 1ul
 
 static struct futex_bucket buckets[BUCKET_COUNT];
 
 void futex_init(void)
 {
 	for (unsigned i = 0; i < BUCKET_COUNT; i++) {
-		spin_init(&buckets[i].lock, RANK_SIGNAL);
+		spin_init(&buckets[i].lock, RANK_FUTEX);
 		list_init(&buckets[i].waiters);
 	}
 }
 
-static struct futex_bucket *bucket_of(const struct futex_key *key)
+struct futex_bucket *futex_bucket_of(const struct futex_key *key)
 {
 	/* Fibonacci hashing; futexes lie at multiples of four. */
 	uint64_t hash = (key->a ^ key->b >> 2) * 0x9e3779b97f4a7c15ull;
@@ -59,27 +49,51 @@ static struct futex_bucket *bucket_of(const struct futex_key *key)
 
 static_assert(BUCKET_COUNT == 256, "bucket_of takes 8 bits");
 
-static bool key_equal(const struct futex_key *a, const struct futex_key *b)
+bool futex_key_equal(const struct futex_key *a, const struct futex_key *b)
 {
 	return a->a == b->a && a->b == b->b;
 }
 
-static void key_put(const struct futex_key *key)
+void futex_key_put(const struct futex_key *key)
 {
 	if (key->object)
 		mem_object_put(key->object);
 }
 
-static int key_get(uintptr_t address, bool shared, struct futex_key *key)
+struct futex_bucket *futex_bucket_number(unsigned i)
+{
+	return i < BUCKET_COUNT ? &buckets[i] : NULL;
+}
+
+/*
+ * Linux finds a shared word's page, for writing if that can be: what cannot be touched is EFAULT, and
+ * so is private memory that cannot be written.
+ */
+static int shared_key_get(uintptr_t address, enum futex_access access, struct futex_key *key)
+{
+	bool writable = !user_fault_in(address, sizeof(uint32_t), true);
+	int error;
+
+	if (!writable &&
+	    (access == FUTEX_WRITES || user_fault_in(address, sizeof(uint32_t), false)))
+		return -EFAULT;
+	error = mem_futex_key(current_task()->space, address, true, key);
+	if (error || key->object)
+		return error;
+	key->b |= KEY_NOT_PRIVATE;
+	return writable ? 0 : -EFAULT;
+}
+
+int futex_key_get(uintptr_t address, bool shared, enum futex_access access, struct futex_key *key)
 {
 	if (address % sizeof(uint32_t))
 		return -EINVAL;
-	if (address >= USER_SPACE_END)
-		return -EFAULT;
-	return mem_futex_key(current_task()->space, address, shared, key);
+	if (shared)
+		return shared_key_get(address, access, key);
+	return mem_futex_key(current_task()->space, address, false, key);
 }
 
-static int load_word(uintptr_t address, uint32_t *value)
+int futex_word_load(uintptr_t address, uint32_t *value)
 {
 	int error;
 
@@ -89,15 +103,25 @@ static int load_word(uintptr_t address, uint32_t *value)
 	return error;
 }
 
+int futex_word_exchange(uintptr_t address, uint32_t expected, uint32_t desired, uint32_t *seen)
+{
+	int error;
+
+	user_faults_disable();
+	error = user_cmpxchg_u32(address, expected, desired, seen);
+	user_faults_enable();
+	return error;
+}
+
 /* In the bucket, if the word still has the value: 0, -EAGAIN, -EFAULT. */
 static int waiter_enter(struct futex_waiter *waiter, uintptr_t address, uint32_t value)
 {
-	struct futex_bucket *bucket = bucket_of(&waiter->key);
+	struct futex_bucket *bucket = futex_bucket_of(&waiter->key);
 	uint32_t current;
 
 	for (;;) {
 		spin_lock(&bucket->lock);
-		if (!load_word(address, &current))
+		if (!futex_word_load(address, &current))
 			break;
 		spin_unlock(&bucket->lock);
 		if (user_fault_in(address, sizeof(current), false))
@@ -139,7 +163,7 @@ static int futex_wait(uintptr_t address, bool shared, uint32_t value, uint32_t b
 
 	if (bitset == 0)
 		return -EINVAL;
-	result = key_get(address, shared, &waiter.key);
+	result = futex_key_get(address, shared, FUTEX_READS, &waiter.key);
 	if (result)
 		return result;
 	wait_queue_init(&waiter.sleep);
@@ -149,7 +173,7 @@ static int futex_wait(uintptr_t address, bool shared, uint32_t value, uint32_t b
 		if (waiter_leave(&waiter))
 			result = 0;
 	}
-	key_put(&waiter.key);
+	futex_key_put(&waiter.key);
 	return result;
 }
 
@@ -161,24 +185,27 @@ static void waiter_wake(struct futex_waiter *waiter)
 	wake_up_all(&waiter->sleep);
 }
 
-/* Up to `count` sleepers of the key, but one at least, as on Linux. The bucket is locked. */
-static int wake_key(struct futex_bucket *bucket, const struct futex_key *key, uint32_t count,
-		    uint32_t bitset)
+int futex_wake_key(struct futex_bucket *bucket, const struct futex_key *key, int count,
+		   uint32_t bitset)
 {
 	struct futex_waiter *waiter, *next;
-	uint32_t woken = 0;
+	int woken = 0;
 
 	list_for_each_entry_safe (waiter, next, &bucket->waiters, node) {
-		if (!key_equal(&waiter->key, key) || !(waiter->bitset & bitset))
+		if (!futex_key_equal(&waiter->key, key))
+			continue;
+		if (waiter->task)
+			return -EINVAL;
+		if (!(waiter->bitset & bitset))
 			continue;
 		waiter_wake(waiter);
 		if (++woken >= count)
 			break;
 	}
-	return (int)woken;
+	return woken;
 }
 
-static int futex_wake_bitset(uintptr_t address, bool shared, uint32_t count, uint32_t bitset)
+static int futex_wake_bitset(uintptr_t address, bool shared, int count, uint32_t bitset)
 {
 	struct futex_bucket *bucket;
 	struct futex_key key;
@@ -186,55 +213,49 @@ static int futex_wake_bitset(uintptr_t address, bool shared, uint32_t count, uin
 
 	if (bitset == 0)
 		return -EINVAL;
-	result = key_get(address, shared, &key);
+	result = futex_key_get(address, shared, FUTEX_READS, &key);
 	if (result)
 		return result;
-	bucket = bucket_of(&key);
+	bucket = futex_bucket_of(&key);
 	spin_lock(&bucket->lock);
-	result = wake_key(bucket, &key, count, bitset);
+	result = futex_wake_key(bucket, &key, count, bitset);
 	spin_unlock(&bucket->lock);
-	key_put(&key);
+	futex_key_put(&key);
 	return result;
 }
 
-int futex_wake(uintptr_t address, uint32_t count)
+int futex_wake(uintptr_t address, int count)
 {
 	return futex_wake_bitset(address, true, count, FUTEX_BITSET_MATCH_ANY);
 }
 
-/* The words of an operation on two futexes. */
-struct futex_pair {
-	uintptr_t address[2];
-	struct futex_key key[2];
-	struct futex_bucket *bucket[2];
-};
-
-static int pair_get(struct futex_pair *pair, uintptr_t first, uintptr_t second, bool shared)
+int futex_pair_get(struct futex_pair *pair, uintptr_t first, uintptr_t second, bool shared,
+		   enum futex_access second_access)
 {
 	int error;
 
 	pair->address[0] = first;
 	pair->address[1] = second;
-	error = key_get(first, shared, &pair->key[0]);
+	error = futex_key_get(first, shared, FUTEX_READS, &pair->key[0]);
 	if (error)
 		return error;
-	error = key_get(second, shared, &pair->key[1]);
+	error = futex_key_get(second, shared, second_access, &pair->key[1]);
 	if (error) {
-		key_put(&pair->key[0]);
+		futex_key_put(&pair->key[0]);
 		return error;
 	}
-	pair->bucket[0] = bucket_of(&pair->key[0]);
-	pair->bucket[1] = bucket_of(&pair->key[1]);
+	pair->bucket[0] = futex_bucket_of(&pair->key[0]);
+	pair->bucket[1] = futex_bucket_of(&pair->key[1]);
 	return 0;
 }
 
-static void pair_put(const struct futex_pair *pair)
+void futex_pair_put(const struct futex_pair *pair)
 {
-	key_put(&pair->key[0]);
-	key_put(&pair->key[1]);
+	futex_key_put(&pair->key[0]);
+	futex_key_put(&pair->key[1]);
 }
 
-static void pair_lock(const struct futex_pair *pair) NO_THREAD_SAFETY_ANALYSIS
+void futex_pair_lock(const struct futex_pair *pair) NO_THREAD_SAFETY_ANALYSIS
 {
 	struct futex_bucket *low = MIN(pair->bucket[0], pair->bucket[1]);
 	struct futex_bucket *high = MAX(pair->bucket[0], pair->bucket[1]);
@@ -244,7 +265,7 @@ static void pair_lock(const struct futex_pair *pair) NO_THREAD_SAFETY_ANALYSIS
 		spin_lock(&high->lock);
 }
 
-static void pair_unlock(const struct futex_pair *pair) NO_THREAD_SAFETY_ANALYSIS
+void futex_pair_unlock(const struct futex_pair *pair) NO_THREAD_SAFETY_ANALYSIS
 {
 	struct futex_bucket *low = MIN(pair->bucket[0], pair->bucket[1]);
 	struct futex_bucket *high = MAX(pair->bucket[0], pair->bucket[1]);
@@ -254,31 +275,47 @@ static void pair_unlock(const struct futex_pair *pair) NO_THREAD_SAFETY_ANALYSIS
 	spin_unlock(&low->lock);
 }
 
-/*
- * Moves up to `count` sleepers of the first word to the second. Each holds a reference to its
- * key's object: it gets one to the new, and the old one's is the caller's to drop (*dropped).
- */
-static int requeue_key(const struct futex_pair *pair, uint32_t count, uint32_t *dropped)
+/* To the second word, with a reference to its key's object; the caller drops the first's. */
+static void waiter_move(struct futex_waiter *waiter, const struct futex_pair *pair)
 {
-	struct futex_waiter *waiter, *next;
-	uint32_t moved = 0;
+	list_remove(&waiter->node);
+	list_push_back(&pair->bucket[1]->waiters, &waiter->node);
+	waiter->key = pair->key[1];
+	if (waiter->key.object)
+		mem_object_get(waiter->key.object);
+	atomic_store(&waiter->bucket, pair->bucket[1]);
+}
 
-	if (count == 0)
-		return 0;
+/*
+ * Wakes up to `wake` sleepers of the first word and moves up to `requeue` more to the second: how
+ * many together, or -EINVAL at one in FUTEX_LOCK_PI. *moved references to the first key's object
+ * are then the caller's to drop. The pair is locked.
+ */
+static int requeue_key(const struct futex_pair *pair, int wake, int requeue, int *moved)
+{
+	bool same = futex_key_equal(&pair->key[0], &pair->key[1]);
+	struct futex_waiter *waiter, *next;
+	int woken = 0, passed = 0;
+
 	list_for_each_entry_safe (waiter, next, &pair->bucket[0]->waiters, node) {
-		if (!key_equal(&waiter->key, &pair->key[0]))
-			continue;
-		list_remove(&waiter->node);
-		list_push_back(&pair->bucket[1]->waiters, &waiter->node);
-		waiter->key = pair->key[1];
-		if (waiter->key.object)
-			mem_object_get(waiter->key.object);
-		atomic_store(&waiter->bucket, pair->bucket[1]);
-		if (++moved >= count)
+		if (woken == wake && passed == requeue)
 			break;
+		if (!futex_key_equal(&waiter->key, &pair->key[0]))
+			continue;
+		if (waiter->task)
+			return -EINVAL;
+		if (woken < wake) {
+			waiter_wake(waiter);
+			woken++;
+			continue;
+		}
+		passed++;
+		if (!same) {
+			waiter_move(waiter, pair);
+			*moved = passed;
+		}
 	}
-	*dropped = moved;
-	return (int)moved;
+	return woken + passed;
 }
 
 /* `expected` NULL: unconditionally. */
@@ -286,168 +323,40 @@ static int futex_requeue(uintptr_t first, uintptr_t second, bool shared, int wak
 			 const uint32_t *expected)
 {
 	struct futex_pair pair;
-	uint32_t current, dropped = 0;
-	int result;
+	uint32_t current;
+	int result, moved = 0;
 
 	if (wake < 0 || requeue < 0)
 		return -EINVAL;
-	result = pair_get(&pair, first, second, shared);
+	result = futex_pair_get(&pair, first, second, shared, FUTEX_READS);
 	if (result)
 		return result;
 	for (;;) {
-		pair_lock(&pair);
-		if (!expected || !load_word(first, &current))
+		futex_pair_lock(&pair);
+		if (!expected || !futex_word_load(first, &current))
 			break;
-		pair_unlock(&pair);
+		futex_pair_unlock(&pair);
 		result = user_fault_in(first, sizeof(current), false);
 		if (result)
 			goto put_pair;
 	}
-	if (expected && current != *expected) {
+	if (expected && current != *expected)
 		result = -EAGAIN;
-	} else {
-		if (wake > 0)
-			result = wake_key(pair.bucket[0], &pair.key[0], (uint32_t)wake,
-					  FUTEX_BITSET_MATCH_ANY);
-		if (!key_equal(&pair.key[0], &pair.key[1]))
-			result += requeue_key(&pair, (uint32_t)requeue, &dropped);
-	}
-	pair_unlock(&pair);
-	while (dropped-- > 0)
-		key_put(&pair.key[0]);
+	else
+		result = requeue_key(&pair, wake, requeue, &moved);
+	futex_pair_unlock(&pair);
+	while (moved-- > 0)
+		futex_key_put(&pair.key[0]);
 put_pair:
-	pair_put(&pair);
+	futex_pair_put(&pair);
 	return result;
 }
 
-/* FUTEX_WAKE_OP's operation, packed into a word: futex(2). */
-struct wake_operation {
-	uint32_t operation, compare;
-	int32_t operand, compare_operand;
-};
-
-static struct wake_operation wake_operation_decode(uint32_t packed)
-{
-	struct wake_operation op = {
-		.operation = packed >> 28 & 0xf,
-		.compare = packed >> 24 & 0xf,
-		.operand = (int32_t)(packed << 8) >> 20,
-		.compare_operand = (int32_t)(packed << 20) >> 20,
-	};
-
-	if (op.operation & FUTEX_OP_OPARG_SHIFT) {
-		op.operation &= ~(uint32_t)FUTEX_OP_OPARG_SHIFT;
-		op.operand = (int32_t)(1u << (op.operand & 31));
-	}
-	return op;
-}
-
-static int wake_operation_apply(const struct wake_operation *op, uint32_t old, uint32_t *new)
-{
-	uint32_t operand = (uint32_t)op->operand;
-
-	switch (op->operation) {
-	case FUTEX_OP_SET:
-		*new = operand;
-		return 0;
-	case FUTEX_OP_ADD:
-		*new = old + operand;
-		return 0;
-	case FUTEX_OP_OR:
-		*new = old | operand;
-		return 0;
-	case FUTEX_OP_ANDN:
-		*new = old & ~operand;
-		return 0;
-	case FUTEX_OP_XOR:
-		*new = old ^ operand;
-		return 0;
-	default:
-		return -ENOSYS;
-	}
-}
-
-static int wake_operation_compare(const struct wake_operation *op, uint32_t old)
-{
-	int32_t value = (int32_t)old;
-
-	switch (op->compare) {
-	case FUTEX_OP_CMP_EQ:
-		return value == op->compare_operand;
-	case FUTEX_OP_CMP_NE:
-		return value != op->compare_operand;
-	case FUTEX_OP_CMP_LT:
-		return value < op->compare_operand;
-	case FUTEX_OP_CMP_LE:
-		return value <= op->compare_operand;
-	case FUTEX_OP_CMP_GT:
-		return value > op->compare_operand;
-	case FUTEX_OP_CMP_GE:
-		return value >= op->compare_operand;
-	default:
-		return -ENOSYS;
-	}
-}
-
-/* Faults are disabled: -EFAULT when the page is not there just now. */
-static int change_word(const struct wake_operation *op, uintptr_t address, uint32_t *old)
-{
-	uint32_t seen, new;
-	int error;
-
-	user_faults_disable();
-	error = user_load_u32(address, &seen);
-	while (!error) {
-		error = wake_operation_apply(op, seen, &new);
-		if (!error)
-			error = user_cmpxchg_u32(address, seen, new, old);
-		if (error || *old == seen)
-			break;
-		seen = *old;
-	}
-	user_faults_enable();
-	return error;
-}
-
-static int futex_wake_op(uintptr_t first, uintptr_t second, bool shared, uint32_t wake,
-			 uint32_t wake_second, uint32_t packed)
-{
-	struct wake_operation op = wake_operation_decode(packed);
-	struct futex_pair pair;
-	uint32_t old;
-	int result = pair_get(&pair, first, second, shared);
-
-	if (result)
-		return result;
-	for (;;) {
-		pair_lock(&pair);
-		result = change_word(&op, second, &old);
-		if (result != -EFAULT)
-			break;
-		pair_unlock(&pair);
-		result = user_fault_in(second, sizeof(old), true);
-		if (result)
-			goto put_pair;
-	}
-	if (!result)
-		result = wake_operation_compare(&op, old);
-	if (result >= 0) {
-		bool also_second = result;
-
-		result = wake_key(pair.bucket[0], &pair.key[0], wake, FUTEX_BITSET_MATCH_ANY);
-		if (also_second)
-			result += wake_key(pair.bucket[1], &pair.key[1], wake_second,
-					   FUTEX_BITSET_MATCH_ANY);
-	}
-	pair_unlock(&pair);
-put_pair:
-	pair_put(&pair);
-	return result;
-}
-
-/* FUTEX_WAIT's timeout is relative, FUTEX_WAIT_BITSET's absolute, by either clock. */
+/* FUTEX_WAIT's timeout is relative; the others' absolute, by either clock, FUTEX_LOCK_PI's by
+ * CLOCK_REALTIME. */
 static int wait_deadline(int operation, uintptr_t timeout, uint64_t *deadline_ns)
 {
+	int command = operation & FUTEX_CMD_MASK;
 	uint64_t time_ns;
 	int error;
 
@@ -457,9 +366,9 @@ static int wait_deadline(int operation, uintptr_t timeout, uint64_t *deadline_ns
 	error = timespec_read(timeout, &time_ns);
 	if (error)
 		return error;
-	if ((operation & FUTEX_CMD_MASK) == FUTEX_WAIT)
+	if (command == FUTEX_WAIT)
 		*deadline_ns = signal_deadline_resume(deadline_after(time_ns));
-	else if (operation & FUTEX_CLOCK_REALTIME)
+	else if (command == FUTEX_LOCK_PI || (operation & FUTEX_CLOCK_REALTIME))
 		*deadline_ns = deadline_at_real(time_ns);
 	else
 		*deadline_ns = time_ns;
@@ -482,14 +391,29 @@ static long sys_futex_wait(uintptr_t address, int operation, uint32_t value, uin
 	return -ERESTARTNOHAND;
 }
 
+static long sys_futex_lock(uintptr_t address, int operation, uintptr_t timeout)
+{
+	uint64_t deadline_ns;
+	int error = wait_deadline(operation, timeout, &deadline_ns);
+
+	if (error)
+		return error;
+	return futex_lock_pi(address, !(operation & FUTEX_PRIVATE_FLAG), deadline_ns);
+}
+
+static bool takes_clock(int command)
+{
+	return command == FUTEX_WAIT_BITSET || command == FUTEX_LOCK_PI2;
+}
+
 long sys_futex(uintptr_t address, int operation, uint32_t value, uintptr_t timeout,
 	       uintptr_t address2, uint32_t value3)
 {
 	bool shared = !(operation & FUTEX_PRIVATE_FLAG);
 	int command = operation & FUTEX_CMD_MASK;
-	uint32_t value2 = (uint32_t)timeout;
+	int count = (int)value, count2 = (int)timeout;
 
-	if ((operation & FUTEX_CLOCK_REALTIME) && command != FUTEX_WAIT_BITSET)
+	if ((operation & FUTEX_CLOCK_REALTIME) && !takes_clock(command))
 		return -ENOSYS;
 	switch (command) {
 	case FUTEX_WAIT:
@@ -497,15 +421,22 @@ long sys_futex(uintptr_t address, int operation, uint32_t value, uintptr_t timeo
 	case FUTEX_WAIT_BITSET:
 		return sys_futex_wait(address, operation, value, timeout, value3);
 	case FUTEX_WAKE:
-		return futex_wake_bitset(address, shared, value, FUTEX_BITSET_MATCH_ANY);
+		return futex_wake_bitset(address, shared, count, FUTEX_BITSET_MATCH_ANY);
 	case FUTEX_WAKE_BITSET:
-		return futex_wake_bitset(address, shared, value, value3);
+		return futex_wake_bitset(address, shared, count, value3);
 	case FUTEX_REQUEUE:
-		return futex_requeue(address, address2, shared, (int)value, (int)value2, NULL);
+		return futex_requeue(address, address2, shared, count, count2, NULL);
 	case FUTEX_CMP_REQUEUE:
-		return futex_requeue(address, address2, shared, (int)value, (int)value2, &value3);
+		return futex_requeue(address, address2, shared, count, count2, &value3);
 	case FUTEX_WAKE_OP:
-		return futex_wake_op(address, address2, shared, value, value2, value3);
+		return futex_wake_op(address, address2, shared, count, count2, value3);
+	case FUTEX_LOCK_PI:
+	case FUTEX_LOCK_PI2:
+		return sys_futex_lock(address, operation, timeout);
+	case FUTEX_TRYLOCK_PI:
+		return futex_trylock_pi(address, shared);
+	case FUTEX_UNLOCK_PI:
+		return futex_unlock_pi(address, shared);
 	default:
 		return -ENOSYS;
 	}

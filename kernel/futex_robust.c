@@ -5,15 +5,18 @@
  * A thread keeps a list, in its own memory, of the locks it holds. When it ends, each that still
  * carries its thread id is marked FUTEX_OWNER_DIED and one waiter is woken. The list is the
  * program's, so it may be broken, circular or unmapped: the walk stops then.
+ *
+ * A lock of FUTEX_LOCK_PI is marked likewise, but its waiters are futex_pi.c's business.
  */
 #include <kernel/base/errno.h>
 #include <kernel/futex.h>
+#include <kernel/futex_private.h>
 #include <kernel/sys_task.h>
 #include <kernel/task.h>
 #include <linux/futex.h>
 #include <mm/user_copy.h>
 
-/* The low bit of a list pointer: a priority-inheritance futex, which nobody can hold here. */
+/* The low bit of a list pointer: the lock is one of FUTEX_LOCK_PI. */
 #define ENTRY_IS_PI 1ul
 
 long sys_set_robust_list(uintptr_t head, size_t size)
@@ -46,15 +49,36 @@ long sys_get_robust_list(int tid, uintptr_t head, uintptr_t size)
 	return put_user(size, bytes) || put_user(head, value) ? -EFAULT : 0;
 }
 
-/* False: the list cannot be trusted any further. */
-static bool owner_died(uintptr_t address, int tid)
+/* What a pointer of the list says of a lock. */
+struct robust_entry {
+	uintptr_t address; /* of its struct robust_list */
+	bool pi;
+};
+
+static struct robust_entry entry_decode(const struct robust_list *pointer)
 {
+	uintptr_t value = (uintptr_t)pointer;
+
+	return (struct robust_entry){.address = value & ~ENTRY_IS_PI, .pi = value & ENTRY_IS_PI};
+}
+
+/*
+ * False: the list cannot be trusted any further. `pending`: the owner died in the middle of taking or
+ * releasing it; if it was released already, a waiter may have been left asleep.
+ */
+static bool owner_died(uintptr_t address, bool pi, bool pending)
+{
+	uint32_t tid = (uint32_t)current_task()->tid;
 	uint32_t value, seen;
 
 	if (address % sizeof(value) || user_load_u32(address, &value))
 		return false;
+	if (pending && !pi && !(value & FUTEX_TID_MASK)) {
+		(void)futex_wake(address, 1);
+		return true;
+	}
 	for (;;) {
-		if ((value & FUTEX_TID_MASK) != (uint32_t)tid)
+		if ((value & FUTEX_TID_MASK) != tid)
 			return true;
 		if (user_cmpxchg_u32(address, value, (value & FUTEX_WAITERS) | FUTEX_OWNER_DIED,
 				     &seen))
@@ -63,7 +87,7 @@ static bool owner_died(uintptr_t address, int tid)
 			break;
 		value = seen;
 	}
-	if (value & FUTEX_WAITERS)
+	if (!pi && (value & FUTEX_WAITERS))
 		(void)futex_wake(address, 1);
 	return true;
 }
@@ -71,26 +95,39 @@ static bool owner_died(uintptr_t address, int tid)
 void futex_robust_exit(struct task *task)
 {
 	uintptr_t head_address = task->robust_list;
-	uintptr_t pending, entry;
+	struct robust_entry pending, entry;
 	struct robust_list_head head;
+	uintptr_t offset;
 
 	task->robust_list = 0;
 	if (!head_address || get_user(head, head_address))
 		return;
-	pending = (uintptr_t)head.list_op_pending & ~ENTRY_IS_PI;
-	entry = (uintptr_t)head.list.next & ~ENTRY_IS_PI;
-	for (unsigned i = 0; i < ROBUST_LIST_LIMIT && entry != head_address; i++) {
-		uintptr_t next;
-		bool readable = !get_user(next, entry);
+	offset = (uintptr_t)head.futex_offset;
+	pending = entry_decode(head.list_op_pending);
+	entry = entry_decode(head.list.next);
+	for (unsigned i = 0; i < ROBUST_LIST_LIMIT && entry.address != head_address; i++) {
+		struct robust_list node;
+		bool readable = !get_user(node, entry.address); /* before another may own it */
 
 		/* A lock operation was under way on `pending`: it is done last. */
-		if (entry != pending &&
-		    !owner_died(entry + (uintptr_t)head.futex_offset, task->tid))
+		if (entry.address != pending.address &&
+		    !owner_died(entry.address + offset, entry.pi, false))
 			return;
 		if (!readable)
 			return;
-		entry = next & ~ENTRY_IS_PI;
+		entry = entry_decode(node.next);
 	}
-	if (pending)
-		(void)owner_died(pending + (uintptr_t)head.futex_offset, task->tid);
+	if (pending.address)
+		(void)owner_died(pending.address + offset, pending.pi, true);
+}
+
+void futex_task_end(struct task *task)
+{
+	futex_robust_exit(task);
+	futex_pi_exit(task);
+}
+
+void futex_task_begin(struct task *task)
+{
+	atomic_store(&task->futex_ended, false);
 }

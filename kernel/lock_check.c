@@ -44,6 +44,7 @@ static const char *const rank_names[] = {
 	[RANK_TASK_TREE] = "task tree",
 	[RANK_FILES] = "files",
 	[RANK_SIGNAL] = "signal",
+	[RANK_FUTEX] = "futex",
 	[RANK_PAGE_TABLE] = "page table",
 	[RANK_PAGE_INDEX] = "page index",
 	[RANK_DRIVER] = "driver",
@@ -83,7 +84,7 @@ static const char *rank_name(uint16_t rank)
 /* Locks of one rank have an order of their own, which is not that of addresses: docs/locking.md. */
 static bool rank_nests(uint16_t rank)
 {
-	return rank == RANK_INODE || rank == RANK_PAGE_TABLE;
+	return rank == RANK_INODE || rank == RANK_FUTEX || rank == RANK_PAGE_TABLE;
 }
 
 /* ---- records ---- */

@@ -95,6 +95,7 @@ struct task {
 	struct list_node thread_link;   /* [PS] in process->threads */
 	uintptr_t clear_child_tid;      /* [T] set_tid_address(2) */
 	uintptr_t robust_list;          /* [T] set_robust_list(2) */
+	_Atomic bool futex_ended;       /* [A] nobody may wait for a lock of this thread any more */
 	struct file_table *files;       /* [T]; shared by CLONE_FILES */
 	struct fs_context *fs;          /* [T]; cwd, root, umask; shared by CLONE_FS */
 	struct wait_queue vfork_wait;   /* vfork's parent sleeps here until exec or exit */
@@ -120,7 +121,7 @@ struct process {
 	bool zombie;                    /* [P] all threads gone, not yet waited for */
 	bool executed;                  /* [P] has exec'ed since fork (setpgid) */
 	int exit_status;                /* [P] wait status form */
-	int exit_signal;                /* [I] to the parent, usually SIGCHLD */
+	int exit_signal;                /* [P] to the parent, usually SIGCHLD; 0: none */
 	struct wait_queue child_event;  /* wait4 sleeps here */
 
 	struct spinlock signal_lock;    /* [S] */

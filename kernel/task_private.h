@@ -36,7 +36,7 @@ bool process_notify_exit(struct process *child) REQUIRES(task_tree_lock);
 
 /* exit.c. Kills the caller's other threads and waits for them; -EINTR if it is to die itself. */
 must_check int process_kill_other_threads(void);
-/* What a thread owes others in its space before it leaves it: robust futexes, the cleared tid. */
+/* What a thread owes others in its space before it leaves it: futexes it holds, the cleared tid. */
 void task_leave_space(struct task *task);
 /* fork.c. The parent in vfork goes on. */
 void task_vfork_release(struct task *task);

@@ -31,6 +31,7 @@ enum lock_rank {
 	RANK_TASK_TREE,    /* parents, children, process ids, groups */
 	RANK_FILES,        /* descriptor tables, dentry tree, mount lookups */
 	RANK_SIGNAL,       /* process->signal_lock */
+	RANK_FUTEX,        /* a bucket of sleepers; two in address order */
 	RANK_PAGE_TABLE,   /* frame->lock of a table; parent before child */
 	RANK_PAGE_INDEX,   /* mem_object->index_lock */
 	RANK_DRIVER,       /* device registers and rings */
