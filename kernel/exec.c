@@ -21,6 +21,7 @@
 #include <kernel/exec.h>
 #include <kernel/exec_stack.h>
 #include <kernel/fpu.h>
+#include <kernel/futex.h>
 #include <kernel/sys_task.h>
 #include <kernel/task_id.h>
 #include <kernel/task_private.h>
@@ -277,6 +278,7 @@ static void switch_space(struct exec *exec)
 		task_leave_space(task);
 	(void)task_set_space(exec->space);
 	exec->space = NULL;
+	futex_task_begin(task);
 	task_vfork_release(task);
 	if (old) {
 		process_note_peak(task->process, old);
@@ -335,10 +337,12 @@ static int exec_commit(struct exec *exec)
 	become_leader(task);
 	set_ids(exec);
 	set_name(task, exec->path);
-	signal_exec_reset(process);
+	signal_reset_handlers(process);
+	task->alt_stack = (struct signal_stack){.flags = SS_DISABLE};
 	file_table_close_on_exec(task->files);
 	spin_lock(&task_tree_lock);
 	process->executed = true;
+	process->exit_signal = SIGCHLD; /* whatever clone was told */
 	spin_unlock(&task_tree_lock);
 	set_registers(task, exec);
 	return 0;

@@ -1,5 +1,5 @@
 /*
- * kernel/fork.c - clone, fork, vfork: another task like the caller.
+ * kernel/fork.c - clone, clone3, fork, vfork: another task like the caller.
  *
  *   clone_check      which flags go together
  *   task, process    allocated; nobody can see them
@@ -12,6 +12,7 @@
  * CLONE_PIDFD and CLONE_INTO_CGROUP.
  *
  * Not here: copying the space (mm/), the new task's first steps (sched.c, trap_entry.asm).
+ * Tests: tests/guest/threads_clone.c, fork_wait.c.
  */
 #include <fs/file.h>
 #include <kernel/fpu.h>
@@ -24,6 +25,11 @@
 #include <linux/sched.h>
 #include <mm/mem_space.h>
 #include <mm/user_copy.h>
+#include <string.h>
+
+/* A struct clone_args may be as large as this: clone(2), E2BIG. */
+#define CLONE_ARGS_SIZE_MAX PAGE_SIZE
+#define PID_NAMESPACE_DEPTH_MAX 32u /* the longest set_tid */
 
 struct clone_request {
 	uint64_t flags; /* CLONE_* without the exit signal */
@@ -37,7 +43,7 @@ struct clone_request {
 #define FLAGS_SUPPORTED                                                                            \
 	(FLAGS_WITHOUT_EFFECT | CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_VFORK |  \
 	 CLONE_PARENT | CLONE_THREAD | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | \
-	 CLONE_CHILD_SETTID)
+	 CLONE_CHILD_SETTID | CLONE_CLEAR_SIGHAND)
 
 static int clone_check(const struct clone_request *request)
 {
@@ -50,8 +56,6 @@ static int clone_check(const struct clone_request *request)
 	if ((flags & CLONE_SIGHAND) && !(flags & CLONE_VM))
 		return -EINVAL;
 	if ((flags & CLONE_PARENT) && current_process()->pid == 1)
-		return -EINVAL;
-	if (request->exit_signal > _NSIG)
 		return -EINVAL;
 	if ((flags & CLONE_SETTLS) && request->tls >= USER_SPACE_END)
 		return -EPERM;
@@ -153,6 +157,8 @@ static int clone_build(const struct clone_request *request, struct task **result
 		process = process_alloc(process);
 	if (!process)
 		return -ENOMEM;
+	if (request->flags & CLONE_CLEAR_SIGHAND)
+		signal_reset_handlers(process);
 	child = task_alloc(process, task->name);
 	if (!child)
 		goto put_process;
@@ -197,7 +203,8 @@ static int clone_publish(struct task *child, const struct clone_request *request
 		process->exit_signal = own->exit_signal;
 		error = process_link(process, own->parent, child);
 	} else {
-		process->exit_signal = request->exit_signal;
+		/* clone(2) takes any number; what is no signal is not sent. */
+		process->exit_signal = request->exit_signal <= _NSIG ? request->exit_signal : 0;
 		error = process_link(process, own, child);
 	}
 	spin_unlock(&task_tree_lock);
@@ -209,8 +216,8 @@ static void clone_tell_tid(struct task *child, const struct clone_request *reque
 {
 	int tid = child->tid;
 
-	if ((request->flags & CLONE_PARENT_SETTID) && put_user(request->parent_tid, tid))
-		return;
+	if (request->flags & CLONE_PARENT_SETTID)
+		(void)!put_user(request->parent_tid, tid);
 	if (request->flags & CLONE_CHILD_SETTID)
 		(void)mem_space_poke(child->space, request->child_tid, &tid, sizeof(tid));
 }
@@ -270,6 +277,89 @@ long sys_clone(uint64_t flags, uintptr_t stack, uintptr_t parent_tid, uintptr_t 
 		.tls = tls,
 	};
 
+	return clone_task(&request);
+}
+
+/*
+ * The user's struct into `args`, which may be shorter than a later program's: what stos does not know
+ * must be 0 (copy_struct_from_user of Linux).
+ */
+static int clone_args_read(struct clone_args *args, uintptr_t user, size_t size)
+{
+	char rest[64];
+
+	if (size > CLONE_ARGS_SIZE_MAX)
+		return -E2BIG;
+	if (size < CLONE_ARGS_SIZE_VER0)
+		return -EINVAL;
+	memset(args, 0, sizeof(*args));
+	for (size_t at = sizeof(*args), part; at < size; at += part) {
+		part = MIN(size - at, sizeof(rest));
+		if (copy_from_user(rest, user + at, part))
+			return -EFAULT;
+		for (size_t i = 0; i < part; i++)
+			if (rest[i])
+				return -E2BIG;
+	}
+	return copy_from_user(args, user, MIN(size, sizeof(*args)));
+}
+
+/* Choosing the new task's number is refused. */
+static int set_tid_check(const struct clone_args *args)
+{
+	int tid;
+
+	if (!args->set_tid && !args->set_tid_size)
+		return 0;
+	if (!args->set_tid || !args->set_tid_size || args->set_tid_size > PID_NAMESPACE_DEPTH_MAX)
+		return -EINVAL;
+	if (get_user(tid, args->set_tid))
+		return -EFAULT;
+	return args->set_tid_size > 1 || tid < 1 || tid >= TASK_ID_MAX ? -EINVAL : -EPERM;
+}
+
+static int clone_args_check(const struct clone_args *args, size_t size)
+{
+	uint64_t flags = args->flags;
+
+	if (args->exit_signal > _NSIG)
+		return -EINVAL;
+	if ((flags & CLONE_INTO_CGROUP) &&
+	    (args->cgroup > INT32_MAX || size < CLONE_ARGS_SIZE_VER2))
+		return -EINVAL;
+	if (flags & (CLONE_DETACHED | CSIGNAL))
+		return -EINVAL;
+	if ((flags & CLONE_SIGHAND) && (flags & CLONE_CLEAR_SIGHAND))
+		return -EINVAL;
+	if ((flags & (CLONE_THREAD | CLONE_PARENT)) && args->exit_signal)
+		return -EINVAL;
+	if (!args->stack != !args->stack_size)
+		return -EINVAL;
+	if (args->stack >= USER_SPACE_END || args->stack_size > USER_SPACE_END - args->stack)
+		return -EINVAL;
+	return flags & CLONE_INTO_CGROUP ? -EBADF : 0; /* no file is a cgroup here */
+}
+
+long sys_clone3(uintptr_t user, size_t size)
+{
+	struct clone_request request;
+	struct clone_args args;
+	int error = clone_args_read(&args, user, size);
+
+	if (!error)
+		error = set_tid_check(&args);
+	if (!error)
+		error = clone_args_check(&args, size);
+	if (error)
+		return error;
+	request = (struct clone_request){
+		.flags = args.flags,
+		.exit_signal = (int)args.exit_signal,
+		.stack = args.stack + args.stack_size,
+		.parent_tid = args.parent_tid,
+		.child_tid = args.child_tid,
+		.tls = args.tls,
+	};
 	return clone_task(&request);
 }
 

@@ -431,10 +431,8 @@ void signal_deadline_keep(uint64_t deadline_ns)
 	current_task()->restart_deadline_ns = deadline_ns;
 }
 
-void signal_exec_reset(struct process *process)
+void signal_reset_handlers(struct process *process)
 {
-	struct task *task = current_task();
-
 	spin_lock(&process->signal_lock);
 	for (int signal = 1; signal <= _NSIG; signal++) {
 		struct signal_action *action = &process->actions[signal];
@@ -444,5 +442,4 @@ void signal_exec_reset(struct process *process)
 		*action = (struct signal_action){.handler = handler};
 	}
 	spin_unlock(&process->signal_lock);
-	task->alt_stack = (struct signal_stack){.flags = SS_DISABLE};
 }

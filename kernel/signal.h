@@ -76,8 +76,8 @@ bool signal_fatal_pending(struct task *task);
  */
 void signal_deliver(struct trap_frame *frame);
 
-/* exec: handlers become default, ignored ones stay, the alternate stack goes. */
-void signal_exec_reset(struct process *process);
+/* execve, CLONE_CLEAR_SIGHAND: handlers become default, what is ignored stays so. */
+void signal_reset_handlers(struct process *process);
 
 /* The calling thread's mask; SIGKILL and SIGSTOP are left out of it. */
 void signal_set_blocked(uint64_t blocked);
