@@ -84,7 +84,7 @@ static const char *rank_name(uint16_t rank)
 /* Locks of one rank have an order of their own, which is not that of addresses: docs/locking.md. */
 static bool rank_nests(uint16_t rank)
 {
-	return rank == RANK_INODE || rank == RANK_FUTEX || rank == RANK_PAGE_TABLE;
+	return rank == RANK_INODE || rank == RANK_PAGE_TABLE;
 }
 
 /* ---- records ---- */
