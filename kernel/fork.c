@@ -281,8 +281,8 @@ long sys_clone(uint64_t flags, uintptr_t stack, uintptr_t parent_tid, uintptr_t 
 }
 
 /*
- * The user's struct into `args`, which may be shorter than a later program's: what stos does not know
- * must be 0 (copy_struct_from_user of Linux).
+ * The user's struct into `args`, which may be shorter than a later program's: what stos does not
+ * know must be 0 (copy_struct_from_user of Linux).
  */
 static int clone_args_read(struct clone_args *args, uintptr_t user, size_t size)
 {

@@ -66,8 +66,8 @@ struct futex_bucket *futex_bucket_number(unsigned i)
 }
 
 /*
- * Linux finds a shared word's page, for writing if that can be: what cannot be touched is EFAULT, and
- * so is private memory that cannot be written.
+ * Linux finds a shared word's page, for writing if that can be: what cannot be touched is EFAULT,
+ * and so is private memory that cannot be written.
  */
 static int shared_key_get(uintptr_t address, enum futex_access access, struct futex_key *key)
 {

@@ -188,7 +188,8 @@ static void wake_first(struct futex_bucket *bucket, const struct futex_key *key)
 	wake_up_all(&first->sleep);
 }
 
-/* After the sleep, however it ended. 0: the lock is ours. -EFAULT: it would be, but for its page. */
+/* After the sleep, however it ended. 0: the lock is ours. -EFAULT: it would be, but for its page.
+ */
 static int lock_end_locked(struct futex_bucket *bucket, struct futex_waiter *self,
 			   uintptr_t address, bool give_up, int result) REQUIRES(bucket->lock)
 {

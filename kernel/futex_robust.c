@@ -63,8 +63,8 @@ static struct robust_entry entry_decode(const struct robust_list *pointer)
 }
 
 /*
- * False: the list cannot be trusted any further. `pending`: the owner died in the middle of taking or
- * releasing it; if it was released already, a waiter may have been left asleep.
+ * False: the list cannot be trusted any further. `pending`: the owner died in the middle of taking
+ * or releasing it; if it was released already, a waiter may have been left asleep.
  */
 static bool owner_died(uintptr_t address, bool pi, bool pending)
 {

@@ -1,6 +1,6 @@
 /*
- * kernel/futex_wake_op.c - FUTEX_WAKE_OP: changes one word, and wakes the sleepers of another, and of
- * the first too if its old value compares as told. Called by futex.c only.
+ * kernel/futex_wake_op.c - FUTEX_WAKE_OP: changes one word, and wakes the sleepers of another, and
+ * of the first too if its old value compares as told. Called by futex.c only.
  *
  * Locks: both buckets across the change, the comparison and the wake-ups.
  */
@@ -96,15 +96,16 @@ static int change_word(const struct wake_operation *op, uintptr_t address, uint3
 }
 
 /* The pair is locked, the second word changed. */
-static int wake_both(const struct futex_pair *pair, int wake, int wake_second, bool also_second)
-	NO_THREAD_SAFETY_ANALYSIS
+static int wake_both(const struct futex_pair *pair, int wake, int wake_second,
+		     bool also_second) NO_THREAD_SAFETY_ANALYSIS
 {
 	int first = futex_wake_key(pair->bucket[0], &pair->key[0], wake, FUTEX_BITSET_MATCH_ANY);
 	int second;
 
 	if (first < 0 || !also_second)
 		return first;
-	second = futex_wake_key(pair->bucket[1], &pair->key[1], wake_second, FUTEX_BITSET_MATCH_ANY);
+	second =
+		futex_wake_key(pair->bucket[1], &pair->key[1], wake_second, FUTEX_BITSET_MATCH_ANY);
 	return second < 0 ? second : first + second;
 }
 

@@ -262,7 +262,8 @@ static void robust_mutex(void)
 	if (pid == 0) {
 		expect(pthread_mutex_lock(mutex) == 0);
 		gate_open(&held);
-		/* Holding it, with somebody waiting: glibc's lock word is the first of the mutex. */
+		/* Holding it, with somebody waiting: glibc's lock word is the first of the mutex.
+		 */
 		await_sleepers((_Atomic int *)mutex, 1, 0);
 		_exit(0);
 	}
@@ -313,7 +314,8 @@ static void robust_list_walk(void)
 		head->list.next = &locks[0].list;
 		for (int i = 0; i < 3; i++)
 			locks[i].list.next = i < 2 ? &locks[i + 1].list : &head->list;
-		head->list_op_pending = &locks[3].list; /* released, but the waker died before it woke */
+		head->list_op_pending =
+			&locks[3].list; /* released, but the waker died before it woke */
 		locks[0].word = tid;
 		locks[1].word = tid + 1; /* somebody else's */
 		locks[2].word = tid | (int)FUTEX_WAITERS;
@@ -419,7 +421,8 @@ static void errors(void)
 	expect_errno(futex(&word, FUTEX_WAIT_BITSET_PRIVATE, 0, NULL, NULL, 0), EINVAL);
 	expect_errno(futex(&word, FUTEX_WAIT_BITSET_PRIVATE, 0, &past, NULL, any), ETIMEDOUT);
 	expect_errno(futex_counts(&word, FUTEX_REQUEUE_PRIVATE, -1, 1, &second_word, 0), EINVAL);
-	expect_errno(futex_counts(&word, FUTEX_CMP_REQUEUE_PRIVATE, 1, -1, &second_word, 0), EINVAL);
+	expect_errno(futex_counts(&word, FUTEX_CMP_REQUEUE_PRIVATE, 1, -1, &second_word, 0),
+		     EINVAL);
 	expect_errno(futex_counts(nowhere, FUTEX_CMP_REQUEUE_PRIVATE, 1, 1, &word, 0), EFAULT);
 	expect_errno(futex_counts(&word, FUTEX_WAKE_OP_PRIVATE, 1, 1, nowhere, 0), EFAULT);
 	expect_errno(futex_counts(&word, FUTEX_WAKE_OP_PRIVATE, 1, 1, &second_word, 7 << 28),

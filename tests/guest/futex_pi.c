@@ -268,7 +268,8 @@ static void *lock_with_timeouts(void *number)
 		soon.tv_nsec += 1000 * (i % 100);
 		soon.tv_sec += soon.tv_nsec / 1000000000;
 		soon.tv_nsec %= 1000000000;
-		if (futex(&word, FUTEX_LOCK_PI_PRIVATE, 0, (long)number % 2 ? &soon : NULL, NULL, 0)) {
+		if (futex(&word, FUTEX_LOCK_PI_PRIVATE, 0, (long)number % 2 ? &soon : NULL, NULL,
+			  0)) {
 			expect_equal(errno, ETIMEDOUT);
 			continue;
 		}

@@ -1,6 +1,6 @@
 /*
- * threads_cancel.c - cancellation, cleanup handlers, keys with destructors, thread-local storage: what
- * a library makes of signals, futexes and the FS base.
+ * threads_cancel.c - cancellation, cleanup handlers, keys with destructors, thread-local storage:
+ * what a library makes of signals, futexes and the FS base.
  */
 #include "threads.h"
 
@@ -64,8 +64,8 @@ static const struct {
 	const char *name;
 	void (*sleep)(void);
 } places[] = {
-	{"pause", in_pause},	     {"read", in_read},		  {"sleep", in_sleep},
-	{"sem_wait", in_semaphore},  {"cond_wait", in_condition}, {"testcancel", in_testcancel},
+	{"pause", in_pause},	    {"read", in_read},		 {"sleep", in_sleep},
+	{"sem_wait", in_semaphore}, {"cond_wait", in_condition}, {"testcancel", in_testcancel},
 };
 
 static void *sleep_there(void *place)

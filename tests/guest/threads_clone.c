@@ -16,11 +16,12 @@ static _Atomic int told_parent, told_child, seen;
 static pid_t tap_clone(struct tap_where where, int (*function)(void *), int flags)
 {
 	char *stack = tap_map(where, NULL, STACK_BYTES, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	pid_t pid = clone(function, stack + STACK_BYTES, flags, NULL, &told_parent, NULL,
-			  &told_child);
+	pid_t pid =
+		clone(function, stack + STACK_BYTES, flags, NULL, &told_parent, NULL, &told_child);
 
 	if (pid < 0)
-		tap_fail(where, "clone(0x%x) failed with %s", (unsigned)flags, tap_errno_name(errno));
+		tap_fail(where, "clone(0x%x) failed with %s", (unsigned)flags,
+			 tap_errno_name(errno));
 	return pid;
 }
 
@@ -388,10 +389,14 @@ static void clone3_refused(void)
 		{"the old detached flag", {.flags = CLONE_DETACHED}, 88, EINVAL},
 		{"an unknown flag", {.flags = 1ull << 40}, 88, EINVAL},
 		{"handlers shared and cleared",
-		 {.flags = CLONE_CLEAR_SIGHAND | CLONE_SIGHAND | CLONE_VM}, 88, EINVAL},
+		 {.flags = CLONE_CLEAR_SIGHAND | CLONE_SIGHAND | CLONE_VM},
+		 88,
+		 EINVAL},
 		{"a brother with a signal", {.flags = CLONE_PARENT, .exit_signal = 17}, 88, EINVAL},
 		{"a thread with a signal",
-		 {.flags = CLONE_THREAD | CLONE_VM | CLONE_SIGHAND, .exit_signal = 17}, 88, EINVAL},
+		 {.flags = CLONE_THREAD | CLONE_VM | CLONE_SIGHAND, .exit_signal = 17},
+		 88,
+		 EINVAL},
 		{"a stack without a size", {.stack = 4096}, 88, EINVAL},
 		{"a size without a stack", {.stack_size = 4096}, 88, EINVAL},
 		{"a stack of the kernel's", {.stack = 1ul << 63, .stack_size = 4096}, 88, EINVAL},
@@ -404,7 +409,10 @@ static void clone3_refused(void)
 		{"no such descriptor", {.flags = CLONE_INTO_CGROUP, .cgroup = 99}, 88, EBADF},
 		{"not a control group", {.flags = CLONE_INTO_CGROUP, .cgroup = 1}, 88, EBADF},
 		{"a group beyond the size", {.flags = CLONE_INTO_CGROUP, .cgroup = 1}, 80, EINVAL},
-		{"no descriptor at all", {.flags = CLONE_INTO_CGROUP, .cgroup = 1ul << 40}, 88, EINVAL},
+		{"no descriptor at all",
+		 {.flags = CLONE_INTO_CGROUP, .cgroup = 1ul << 40},
+		 88,
+		 EINVAL},
 	};
 
 	for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
@@ -412,7 +420,8 @@ static void clone3_refused(void)
 		check(rows[i].name, errno == rows[i].error);
 	}
 	expect_errno(clone3(NULL, sizeof(struct clone_args)), EFAULT);
-	expect_errno(clone3((struct clone_args *)free_range(PAGE), sizeof(struct clone_args)), EFAULT);
+	expect_errno(clone3((struct clone_args *)free_range(PAGE), sizeof(struct clone_args)),
+		     EFAULT);
 }
 
 /* A later program's struct: what we do not know must be 0. */

@@ -519,9 +519,8 @@ static void stack_sizes(void)
 	for (size_t i = 0; i < ARRAY_LENGTH(sizes); i++) {
 		expect_equal(pthread_attr_init(&attributes), 0);
 		expect_equal(pthread_attr_setstacksize(&attributes, sizes[i]), 0);
-		expect_equal(pthread_create(&thread, &attributes, use_stack,
-					    (void *)(sizes[i] / 2)),
-			     0);
+		expect_equal(
+			pthread_create(&thread, &attributes, use_stack, (void *)(sizes[i] / 2)), 0);
 		join_thread(thread, 0);
 	}
 }

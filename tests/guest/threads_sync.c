@@ -18,7 +18,7 @@ static struct shared {
 	sem_t semaphore, back;
 	volatile long counter;
 	_Atomic int inside, most_inside, told;
-} *shared;
+} * shared;
 
 static void share(void)
 {
@@ -370,7 +370,8 @@ static void *pass_semaphore(void *unused)
 		expect_equal(sem_wait(&shared->semaphore), 0);
 		now = ++shared->inside;
 		most = shared->most_inside;
-		while (now > most && !atomic_compare_exchange_weak(&shared->most_inside, &most, now))
+		while (now > most &&
+		       !atomic_compare_exchange_weak(&shared->most_inside, &most, now))
 			;
 		if (i % 16 == 0)
 			sched_yield();
