@@ -312,11 +312,12 @@ static unsigned pipe_poll(struct file *file, struct poll_table *table)
 
 	if (file->readable) {
 		poll_wait(table, &pipe->readable);
-		if (pipe_used(pipe) > 0)
-			events |= POLLIN | POLLRDNORM;
 		/* A FIFO that no writer has opened yet is not hung up. */
 		if (atomic_load(&pipe->writers) == 0 && atomic_load(&pipe->writer_opens) > 0)
 			events |= POLLHUP;
+		/* Looked at last: whoever is told of the end is told of what was written before it. */
+		if (pipe_used(pipe) > 0)
+			events |= POLLIN | POLLRDNORM;
 	}
 	if (file->writable) {
 		poll_wait(table, &pipe->writable);
