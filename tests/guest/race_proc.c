@@ -249,12 +249,12 @@ static void status_is_its_own(void)
 enum { THREAD_ROUNDS = 150, LASTING_THREADS = 3 };
 
 static atomic_int lasting_tids[LASTING_THREADS];
-static atomic_bool threads_over;
+static atomic_bool listed;
 
 static void *last(void *number)
 {
 	lasting_tids[(long)number] = (int)syscall(SYS_gettid);
-	while (!threads_over)
+	while (!listed)
 		sleep_ms(1);
 	return NULL;
 }
@@ -272,7 +272,6 @@ static void *make_threads(void *unused)
 		expect_equal(pthread_create(&thread, NULL, pass, NULL), 0);
 		expect_equal(pthread_join(thread, NULL), 0);
 	}
-	threads_over = true;
 	return unused;
 }
 
@@ -313,6 +312,7 @@ static void threads_listed(void)
 	expect_equal(pthread_create(&maker, NULL, make_threads, NULL), 0);
 	for (int i = 0; i < 20; i++)
 		list_threads(tids);
+	listed = true;
 	expect_equal(pthread_join(maker, NULL), 0);
 	for (int i = 0; i < LASTING_THREADS; i++)
 		expect_equal(pthread_join(lasting[i], NULL), 0);
