@@ -87,6 +87,11 @@ int interrupt_allocate_vector(interrupt_handler handler, void *arg)
 	return vector;
 }
 
+interrupt_handler interrupt_handler_of(unsigned vector)
+{
+	return atomic_load_explicit(&interrupt_slots[vector - TRAP_IRQ_BASE].handler, memory_order_acquire);
+}
+
 static void interrupt_call(uint64_t vector)
 {
 	struct interrupt_slot *slot = &interrupt_slots[vector - TRAP_IRQ_BASE];

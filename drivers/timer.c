@@ -48,6 +48,7 @@ struct calibration {
 };
 
 static uint64_t time_boot_tsc;		     /* [I] */
+static uint64_t time_frequency;		     /* [I] of the time stamp counter, Hz */
 static uint64_t time_scale;		     /* [I] nanoseconds per cycle, 32 binary places */
 static _Atomic uint64_t time_real_offset_ns; /* wall clock minus monotonic */
 
@@ -131,6 +132,7 @@ void time_init(void)
 		log_error("timer: the interval timer does not count, the clock's speed is a guess");
 	}
 	lapic_timer_set_frequency(apic_hz);
+	time_frequency = tsc_hz;
 	time_scale = (NS_PER_SEC << 32) / tsc_hz;
 	time_boot_tsc = cpu_tsc();
 	time_set_real_ns(rtc_read_seconds() * NS_PER_SEC);
@@ -141,6 +143,11 @@ void time_init(void)
 uint64_t time_monotonic_ns(void)
 {
 	return (uint64_t)((unsigned __int128)(cpu_tsc() - time_boot_tsc) * time_scale >> 32);
+}
+
+uint64_t time_tsc_hz(void)
+{
+	return time_frequency;
 }
 
 uint64_t time_real_ns(void)

@@ -352,6 +352,8 @@ static int make_tree(void)
 		error = tree_add_symlink(root, "mounts", "self/mounts");
 	if (!error)
 		error = proc_system_init(root);
+	if (!error)
+		error = proc_processors_init(root);
 	return error ? error : proc_sys_init(root);
 }
 

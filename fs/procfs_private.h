@@ -101,11 +101,15 @@ int proc_show_maps(struct text *text, const struct proc_node *node);
 int proc_show_faults(struct text *text, const struct proc_node *node);
 extern const struct file_operations proc_pagemap_operations;
 
+/* procfs_processors.c: interrupts taken by all processors since boot. */
+uint64_t proc_interrupt_count(void);
+
 /* procfs_mounts.c */
 int proc_show_mounts(struct text *text, const struct proc_node *node);
 int proc_show_mountinfo(struct text *text, const struct proc_node *node);
 int proc_show_filesystems(struct text *text, const struct proc_node *node);
 
-/* procfs_system.c, procfs_sys.c: their part of the fixed tree. 0 or -ENOMEM. */
+/* procfs_system.c, procfs_processors.c, procfs_sys.c: their part of the fixed tree. 0 or -ENOMEM. */
 must_check int proc_system_init(struct dentry *root);
+must_check int proc_processors_init(struct dentry *root);
 must_check int proc_sys_init(struct dentry *root);

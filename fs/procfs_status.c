@@ -19,6 +19,7 @@
 #define USER_HZ 100ul /* the unit of times in stat: sysconf(_SC_CLK_TCK) */
 #define NS_PER_USER_TICK (NS_PER_SEC / USER_HZ)
 #define PAGE_KIB (PAGE_SIZE / 1024)
+#define PRIORITY_OF_NICE_0 20 /* as stat shows it: proc(5) */
 
 struct proc_state {
 	int id, tgid, parent, group, session, terminal_group;
@@ -32,6 +33,8 @@ struct proc_state {
 	uint32_t uids[4], gids[4]; /* real, effective, saved, file system */
 	int exit_signal, exit_status;
 	unsigned cpu;
+	int nice, policy;
+	uint64_t affinity;
 	uint64_t pending, shared_pending, blocked, ignored, caught;
 	uint64_t queued_limit;
 };
@@ -61,7 +64,12 @@ static void read_task(struct proc_state *state, struct process *process, struct 
 	}
 	memcpy(state->name, task->name, sizeof(state->name));
 	state->state = atomic_load(&process->stopped) ? 'T' : task_state_letter(task);
-	state->cpu = task->cpu;
+	state->cpu = atomic_load(&task->cpu);
+	state->nice = atomic_load(&task->nice);
+	state->policy = atomic_load(&task->policy);
+	state->affinity = task->affinity;
+	state->voluntary = task->voluntary_switches;
+	state->involuntary = task->involuntary_switches;
 	state->blocked = task->blocked;
 	state->pending = task->pending.set;
 }
@@ -79,8 +87,6 @@ static void add_threads(struct proc_state *state, struct process *process, int t
 		state->system_ns += task->system_ns;
 		state->minor_faults += task->minor_faults;
 		state->major_faults += task->major_faults;
-		state->voluntary += task->voluntary_switches;
-		state->involuntary += task->involuntary_switches;
 	}
 }
 
@@ -98,7 +104,6 @@ static void read_process(struct proc_state *state, struct process *process, int 
 	state->child_system_ns = process->child_system_ns;
 	state->child_minor_faults = process->child_minor_faults;
 	state->child_major_faults = process->child_major_faults;
-	state->started_ns = process->started_ns;
 	state->exit_signal = process->exit_signal;
 	state->exit_status = process->zombie ? process->exit_status : 0;
 	if (!tid) {
@@ -127,6 +132,12 @@ static void read_signals(struct proc_state *state, struct process *process)
 	spin_unlock(&process->signal_lock);
 }
 
+/* A thread's own time of birth; the process's is its first thread's. */
+static uint64_t started_ns(const struct proc_node *node, const struct task *task)
+{
+	return node->tid && task ? task->started_ns : node->process->started_ns;
+}
+
 static void state_read(struct proc_state *state, const struct proc_node *node)
 {
 	struct process *process = node->process;
@@ -138,6 +149,7 @@ static void state_read(struct proc_state *state, const struct proc_node *node)
 	read_process(state, process, node->tid);
 	spin_unlock(&task_tree_lock);
 	read_task(state, process, task);
+	state->started_ns = started_ns(node, task);
 	read_signals(state, process);
 	state->uids[0] = process->uid;
 	state->uids[1] = state->uids[3] = process->euid;
@@ -172,9 +184,9 @@ int proc_show_stat(struct text *text, const struct proc_node *node)
 	text_print(text, "%lu %lu %lu %lu ", state.minor_faults, state.child_minor_faults,
 		   state.major_faults, state.child_major_faults);
 	/* (14) utime .. (17) cstime, (18) priority, (19) nice, (20) threads, (21), (22) starttime */
-	text_print(text, "%llu %llu %llu %llu 20 0 %u 0 %llu ", ticks(state.user_ns),
+	text_print(text, "%llu %llu %llu %llu %d %d %u 0 %llu ", ticks(state.user_ns),
 		   ticks(state.system_ns), ticks(state.child_user_ns), ticks(state.child_system_ns),
-		   state.threads, ticks(state.started_ns));
+		   PRIORITY_OF_NICE_0 + state.nice, state.nice, state.threads, ticks(state.started_ns));
 	/* (23) vsize, bytes; (24) rss, pages; (25) rsslim; (26) startcode .. (30) kstkeip */
 	text_print(text, "%lu %lu %llu %lu %lu %lu 0 0 ", memory.total_pages * PAGE_SIZE,
 		   memory.anon_pages + memory.file_pages, ~0ull, memory.code_beg, memory.code_end,
@@ -183,8 +195,8 @@ int proc_show_stat(struct text *text, const struct proc_node *node)
 	text_print(text, "%u %u %u %u 0 0 0 ", (uint32_t)state.pending & INT32_MAX,
 		   (uint32_t)state.blocked & INT32_MAX, (uint32_t)state.ignored & INT32_MAX,
 		   (uint32_t)state.caught & INT32_MAX);
-	/* (38) exit_signal, (39) processor, (40) .. (44) */
-	text_print(text, "%d %u 0 0 0 0 0 ", state.exit_signal, state.cpu);
+	/* (38) exit_signal, (39) processor, (40) rt_priority, (41) policy, (42) .. (44) */
+	text_print(text, "%d %u 0 %d 0 0 0 ", state.exit_signal, state.cpu, state.policy);
 	/* (45) start_data .. (52) exit_code */
 	text_print(text, "%lu %lu %lu %lu %lu %lu %lu %d\n", memory.data_beg, memory.data_end,
 		   memory.brk_beg, memory.arg_beg, memory.arg_end, memory.env_beg, memory.env_end,
@@ -297,6 +309,36 @@ static void print_signals(struct text *text, const struct proc_state *state)
 	text_print(text, "SigIgn:\t%016lx\nSigCgt:\t%016lx\n", state->ignored, state->caught);
 }
 
+/* "0-3,5" */
+static void print_cpu_list(struct text *text, uint64_t mask)
+{
+	const char *comma = "";
+
+	for (unsigned first = 0, last; first < CPU_MAX; first = last + 1) {
+		last = first;
+		if (!(mask & 1ull << first))
+			continue;
+		while (last + 1 < CPU_MAX && (mask & 1ull << (last + 1)))
+			last++;
+		text_print(text, "%s%u", comma, first);
+		if (last > first)
+			text_print(text, "-%u", last);
+		comma = ",";
+	}
+	text_print(text, "\n");
+}
+
+static void print_scheduling(struct text *text, const struct proc_state *state)
+{
+	uint64_t allowed = state->affinity & ((1ull << cpu_count()) - 1);
+
+	text_print(text, "Cpus_allowed:\t%lx\nCpus_allowed_list:\t", allowed);
+	print_cpu_list(text, allowed);
+	text_print(text, "Mems_allowed:\t1\nMems_allowed_list:\t0\n");
+	text_print(text, "voluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t%lu\n",
+		   state->voluntary, state->involuntary);
+}
+
 int proc_show_status(struct text *text, const struct proc_node *node)
 {
 	struct proc_state state;
@@ -310,9 +352,7 @@ int proc_show_status(struct text *text, const struct proc_node *node)
 		print_memory(text, &memory);
 	print_signals(text, &state);
 	text_print(text, "NoNewPrivs:\t%d\nSeccomp:\t0\n", node->process->no_new_privs);
-	text_print(text, "Cpus_allowed:\t1\nCpus_allowed_list:\t0\n");
-	text_print(text, "voluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t%lu\n",
-		   state.voluntary, state.involuntary);
+	print_scheduling(text, &state);
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 /*
- * fs/procfs_system.c - files of /proc about the system as a whole: memory, processors, time,
- * load. Formats: proc(5).
+ * fs/procfs_system.c - files of /proc about the system as a whole: memory, time, load. Formats: proc(5).
+ *
+ * Not here: what each processor is and does (procfs_processors.c).
  */
 #include <fs/procfs_private.h>
 #include <fs/tmpfs.h>
@@ -56,85 +57,100 @@ static int show_meminfo(struct text *text, const struct proc_node *node)
 
 /* Time and load */
 
-struct system_totals {
-	uint64_t user_ns, system_ns; /* of all processes there are, and of children waited for */
-	uint64_t switches, threads;
-	int last_pid;
+struct cpu_times {
+	uint64_t user_ns, nice_ns, system_ns, idle_ns;
 };
 
-static bool visit_totals(struct process *process, void *arg)
+static uint64_t counter(const uint64_t *value)
 {
-	struct system_totals *totals = arg;
-	struct task *task;
+	return __atomic_load_n(value, __ATOMIC_RELAXED);
+}
 
-	totals->user_ns += process->dead_user_ns + process->child_user_ns;
-	totals->system_ns += process->dead_system_ns + process->child_system_ns;
-	totals->switches += process->dead_voluntary + process->dead_involuntary +
-			    process->child_voluntary + process->child_involuntary;
-	totals->threads += process->thread_count;
-	totals->last_pid = MAX(totals->last_pid, process->pid);
-	list_for_each_entry(task, &process->threads, thread_link) {
-		totals->user_ns += task->user_ns;
-		totals->system_ns += task->system_ns;
-		totals->switches += task->voluntary_switches + task->involuntary_switches;
+static struct cpu_times times_of(const struct cpu *cpu)
+{
+	return (struct cpu_times){
+		.user_ns = counter(&cpu->user_ns),
+		.nice_ns = counter(&cpu->nice_ns),
+		.system_ns = counter(&cpu->system_ns),
+		.idle_ns = sched_idle_ns(cpu),
+	};
+}
+
+static void times_add(struct cpu_times *sum, const struct cpu_times *times)
+{
+	sum->user_ns += times->user_ns;
+	sum->nice_ns += times->nice_ns;
+	sum->system_ns += times->system_ns;
+	sum->idle_ns += times->idle_ns;
+}
+
+/* user nice system idle iowait irq softirq steal guest guest_nice */
+static void print_times(struct text *text, const struct cpu_times *times)
+{
+	text_print(text, " %lu %lu %lu %lu 0 0 0 0 0 0\n", times->user_ns / NS_PER_USER_TICK,
+		   times->nice_ns / NS_PER_USER_TICK, times->system_ns / NS_PER_USER_TICK,
+		   times->idle_ns / NS_PER_USER_TICK);
+}
+
+static void print_all_times(struct text *text)
+{
+	struct cpu_times each[CPU_MAX], sum = {0};
+	uint32_t count = cpu_count();
+
+	for (uint32_t i = 0; i < count; i++) {
+		each[i] = times_of(&cpus[i]);
+		times_add(&sum, &each[i]);
 	}
-	return true;
+	text_print(text, "cpu ");
+	print_times(text, &sum);
+	for (uint32_t i = 0; i < count; i++) {
+		text_print(text, "cpu%u", i);
+		print_times(text, &each[i]);
+	}
 }
 
-static struct system_totals totals_read(void)
+static uint64_t switch_count(void)
 {
-	struct system_totals totals = {0};
+	uint64_t count = 0;
 
-	spin_lock(&task_tree_lock);
-	process_for_each(visit_totals, &totals);
-	spin_unlock(&task_tree_lock);
-	return totals;
-}
-
-static uint64_t idle_ns(const struct system_totals *totals)
-{
-	uint64_t up = time_monotonic_ns(), busy = totals->user_ns + totals->system_ns;
-
-	return up > busy ? up - busy : 0;
-}
-
-static void print_cpu(struct text *text, const char *name, const struct system_totals *totals)
-{
-	/* user nice system idle iowait irq softirq steal guest guest_nice */
-	text_print(text, "%s %lu 0 %lu %lu 0 0 0 0 0 0\n", name,
-		   totals->user_ns / NS_PER_USER_TICK, totals->system_ns / NS_PER_USER_TICK,
-		   idle_ns(totals) / NS_PER_USER_TICK);
+	for (uint32_t i = 0; i < cpu_count(); i++)
+		count += counter(&cpus[i].switches);
+	return count;
 }
 
 static int show_stat(struct text *text, const struct proc_node *node)
 {
-	struct system_totals totals = totals_read();
-
 	(void)node;
-	print_cpu(text, "cpu ", &totals);
-	print_cpu(text, "cpu0", &totals);
-	text_print(text, "intr 0\nctxt %lu\nbtime %lu\n", totals.switches,
+	print_all_times(text);
+	text_print(text, "intr %lu\nctxt %lu\nbtime %lu\n", proc_interrupt_count(), switch_count(),
 		   (time_real_ns() - time_monotonic_ns()) / NS_PER_SEC);
-	text_print(text, "processes %d\nprocs_running %lu\nprocs_blocked 0\nsoftirq 0\n",
-		   totals.last_pid, sched_runnable_count());
+	text_print(text, "processes %lu\nprocs_running %lu\nprocs_blocked 0\n", task_history().made,
+		   sched_runnable_count());
 	return 0;
 }
 
 static int show_uptime(struct text *text, const struct proc_node *node)
 {
-	struct system_totals totals = totals_read();
-	uint64_t up = time_monotonic_ns(), idle = idle_ns(&totals);
 	const uint64_t hundredth = NS_PER_SEC / 100;
+	uint64_t up = time_monotonic_ns(), idle = 0;
 
 	(void)node;
+	for (uint32_t i = 0; i < cpu_count(); i++)
+		idle += sched_idle_ns(&cpus[i]);
 	text_print(text, "%lu.%02lu %lu.%02lu\n", up / NS_PER_SEC, up / hundredth % 100,
 		   idle / NS_PER_SEC, idle / hundredth % 100);
 	return 0;
 }
 
+static bool count_threads(struct process *process, void *arg)
+{
+	*(uint64_t *)arg += process->thread_count;
+	return true;
+}
+
 static int show_loadavg(struct text *text, const struct proc_node *node)
 {
-	struct system_totals totals = totals_read();
+	uint64_t threads = 0;
 
 	(void)node;
 	for (unsigned i = 0; i < LOAD_COUNT; i++) {
@@ -142,94 +158,10 @@ static int show_loadavg(struct text *text, const struct proc_node *node)
 
 		text_print(text, "%u.%02u ", load / LOAD_ONE, load % LOAD_ONE * 100 / LOAD_ONE);
 	}
-	text_print(text, "%lu/%lu %d\n", sched_runnable_count(), totals.threads,
-		   totals.last_pid);
-	return 0;
-}
-
-/* cpuinfo */
-
-struct cpuid {
-	uint32_t eax, ebx, ecx, edx;
-};
-
-static struct cpuid cpuid_read(uint32_t leaf)
-{
-	struct cpuid id;
-
-	__asm__ volatile("cpuid"
-			 : "=a"(id.eax), "=b"(id.ebx), "=c"(id.ecx), "=d"(id.edx)
-			 : "a"(leaf), "c"(0));
-	return id;
-}
-
-struct cpu_flag {
-	unsigned bit;
-	const char *name;
-};
-
-/* SDM vol. 2, CPUID, leaf 1: what programs use; names as Linux has them. */
-static const struct cpu_flag flags_edx[] = {
-	{0, "fpu"},   {4, "tsc"},   {5, "msr"},   {6, "pae"},   {8, "cx8"},   {9, "apic"},
-	{13, "pge"},  {15, "cmov"}, {16, "pat"},  {19, "clflush"}, {23, "mmx"}, {24, "fxsr"},
-	{25, "sse"},  {26, "sse2"},
-};
-static const struct cpu_flag flags_ecx[] = {
-	{0, "pni"},   {1, "pclmulqdq"}, {9, "ssse3"}, {13, "cx16"}, {19, "sse4_1"},
-	{20, "sse4_2"}, {22, "movbe"},  {23, "popcnt"}, {25, "aes"}, {30, "rdrand"},
-};
-/* Leaf 0x80000001, edx. */
-static const struct cpu_flag flags_extended[] = {
-	{11, "syscall"}, {20, "nx"}, {26, "pdpe1gb"}, {27, "rdtscp"}, {29, "lm"},
-};
-
-static void print_flags(struct text *text, uint32_t bits, const struct cpu_flag *flags, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (bits & 1u << flags[i].bit)
-			text_print(text, " %s", flags[i].name);
-}
-
-#define CPUID_FIRST_BRAND 0x80000002u /* three leaves of 16 characters */
-#define CPUID_EXTENDED 0x80000001u
-
-static void print_model_name(struct text *text)
-{
-	char brand[3 * sizeof(struct cpuid) + 1] = "";
-	const char *start = brand;
-
-	for (uint32_t i = 0; i < 3; i++) {
-		struct cpuid id = cpuid_read(CPUID_FIRST_BRAND + i);
-
-		memcpy(brand + i * sizeof(id), &id, sizeof(id));
-	}
-	while (*start == ' ')
-		start++;
-	text_print(text, "model name\t: %s\n", start);
-}
-
-static int show_cpuinfo(struct text *text, const struct proc_node *node)
-{
-	struct cpuid vendor = cpuid_read(0), version = cpuid_read(1);
-	uint32_t family = version.eax >> 8 & 15, model = version.eax >> 4 & 15;
-
-	(void)node;
-	/* SDM vol. 2, CPUID: the extended fields count only then. */
-	if (family == 6 || family == 15)
-		model |= version.eax >> 12 & 0xf0;
-	if (family == 15)
-		family += version.eax >> 20 & 0xff;
-	text_print(text, "processor\t: 0\nvendor_id\t: %.4s%.4s%.4s\n", (char *)&vendor.ebx,
-		   (char *)&vendor.edx, (char *)&vendor.ecx);
-	text_print(text, "cpu family\t: %u\nmodel\t\t: %u\n", family, model);
-	print_model_name(text);
-	text_print(text, "stepping\t: %u\nphysical id\t: 0\nsiblings\t: 1\ncore id\t\t: 0\n",
-		   version.eax & 15);
-	text_print(text, "cpu cores\t: 1\nfpu\t\t: yes\nflags\t\t:");
-	print_flags(text, version.edx, flags_edx, ARRAY_SIZE(flags_edx));
-	print_flags(text, cpuid_read(CPUID_EXTENDED).edx, flags_extended, ARRAY_SIZE(flags_extended));
-	print_flags(text, version.ecx, flags_ecx, ARRAY_SIZE(flags_ecx));
-	text_print(text, "\naddress sizes\t: 48 bits virtual\n\n");
+	spin_lock(&task_tree_lock);
+	process_for_each(count_threads, &threads);
+	spin_unlock(&task_tree_lock);
+	text_print(text, "%lu/%lu %d\n", sched_runnable_count(), threads, task_history().last_id);
 	return 0;
 }
 
@@ -261,7 +193,6 @@ static const struct proc_entry entries[] = {
 	{.name = "stat", .mode = S_IFREG | 0444, .show = show_stat},
 	{.name = "uptime", .mode = S_IFREG | 0444, .show = show_uptime},
 	{.name = "loadavg", .mode = S_IFREG | 0444, .show = show_loadavg},
-	{.name = "cpuinfo", .mode = S_IFREG | 0444, .show = show_cpuinfo},
 	{.name = "version", .mode = S_IFREG | 0444, .show = show_version},
 	{.name = "cmdline", .mode = S_IFREG | 0444, .show = show_kernel_cmdline},
 	{.name = "filesystems", .mode = S_IFREG | 0444, .show = proc_show_filesystems},

@@ -13,6 +13,7 @@
 #include <kernel/run_queue.h>
 #include <kernel/task.h>
 #include <kernel/time.h>
+#include <linux/sched.h>
 
 struct run_queue run_queues[CPU_MAX];
 static _Atomic uint64_t idle_cpus;
@@ -32,7 +33,14 @@ static const uint32_t slice_us[40] = {
 
 int64_t run_queue_slice_ns(int nice)
 {
-	return (int64_t)slice_us[MAX(MIN(nice, 19), -20) + 20] * (int64_t)NS_PER_US;
+	return (int64_t)slice_us[MAX(MIN(nice, NICE_MAX), NICE_MIN) - NICE_MIN] * (int64_t)NS_PER_US;
+}
+
+int run_queue_nice(const struct task *task)
+{
+	if (atomic_load_explicit(&task->policy, memory_order_relaxed) == SCHED_IDLE)
+		return NICE_MAX + 1;
+	return atomic_load_explicit(&task->nice, memory_order_relaxed);
 }
 
 void run_queue_init(struct run_queue *queue)
@@ -60,7 +68,7 @@ struct run_queue *run_queue_lock_of(struct task *task) NO_THREAD_SAFETY_ANALYSIS
 /* Once a round: what it owes from the last one is kept, what it saved is not. */
 static void slice_grant(struct run_queue *queue, struct task *task)
 {
-	int64_t slice = run_queue_slice_ns(task->process->nice);
+	int64_t slice = run_queue_slice_ns(run_queue_nice(task));
 
 	task->round = queue->round;
 	task->slice_ns = MIN(task->slice_ns, 0) + slice;
@@ -156,24 +164,39 @@ static struct task *steal_from(struct run_queue *queue, uint32_t cpu) REQUIRES(q
 	return task;
 }
 
-struct task *run_queue_steal(uint32_t cpu, uint32_t at_least)
+/* Of the queues in the mask, NULL where none has that many. */
+static struct run_queue *fullest_of(uint64_t mask, uint32_t at_least)
 {
 	struct run_queue *fullest = NULL;
 	uint32_t most = at_least - 1;
-	struct task *task;
 
 	for (uint32_t i = 0; i < cpu_count(); i++) {
 		uint32_t count = atomic_load_explicit(&run_queues[i].count, memory_order_relaxed);
 
-		if (i != cpu && count > most) {
+		if ((mask & 1ull << i) && count > most) {
 			most = count;
 			fullest = &run_queues[i];
 		}
 	}
-	if (!fullest || !spin_trylock(&fullest->lock))
-		return NULL;
-	task = steal_from(fullest, cpu);
-	spin_unlock(&fullest->lock);
+	return fullest;
+}
+
+struct task *run_queue_steal(uint32_t cpu, uint32_t at_least)
+{
+	uint64_t untried = ~(1ull << cpu);
+	struct task *task = NULL;
+
+	while (!task) {
+		struct run_queue *queue = fullest_of(untried, at_least);
+
+		if (!queue)
+			return NULL;
+		untried &= ~(1ull << (queue - run_queues)); /* all there may be bound to other processors */
+		if (!spin_trylock(&queue->lock))
+			continue;
+		task = steal_from(queue, cpu);
+		spin_unlock(&queue->lock);
+	}
 	return task;
 }
 

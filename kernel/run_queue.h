@@ -46,8 +46,8 @@ struct task *run_queue_take(struct run_queue *queue) REQUIRES(queue->lock);
 /* Takes out this one, which is in it. */
 void run_queue_remove(struct run_queue *queue, struct task *task) REQUIRES(queue->lock);
 /*
- * The next one that processor `cpu` may run, taken from the fullest other queue if that has at least
- * `at_least`; it is in no queue then. NULL: none, or it is being changed right now.
+ * The next one that processor `cpu` may run, taken from the fullest other queue that has at least
+ * `at_least` and one for it; it is in no queue then. NULL: none, or queues are being changed right now.
  */
 struct task *run_queue_steal(uint32_t cpu, uint32_t at_least);
 /* True if that queue has a task with the right to run before one that has run for a tick. */
@@ -60,8 +60,10 @@ static inline bool run_queue_has_woken(const struct run_queue *queue)
 void run_queue_charge(struct task *task, uint64_t ran_ns);
 /* It has something left. */
 bool run_queue_slice_left(const struct task *task);
-/* A nice value's slice, ns. */
+/* A nice value's slice, ns; values beyond the limits count as the limits. */
 int64_t run_queue_slice_ns(int nice);
+/* What a task's nice value amounts to: SCHED_IDLE comes after all. */
+int run_queue_nice(const struct task *task);
 
 /*
  * Where a task that wakes up should run: where it ran last, unless that processor is busy and another one it

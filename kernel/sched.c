@@ -29,7 +29,6 @@
 #include <mm/mem_space.h>
 #include <string.h>
 
-#define TICK_NS (NS_PER_SEC / TIMER_HZ)
 #define IDLE_HZ 4 /* an idle processor only shows that it is alive */
 #define BALANCE_NS (100 * NS_PER_MS)
 
@@ -48,7 +47,7 @@ static struct run_queue *this_queue(void)
 /* A task was put into the processor's queue, which is locked: it should look, if it is idle. */
 static void notice(struct cpu *cpu, const struct task *task)
 {
-	if (cpu->current != cpu->idle && task->process->nice >= cpu->current->process->nice)
+	if (cpu->current != cpu->idle && run_queue_nice(task) >= run_queue_nice(cpu->current))
 		return;
 	run_queue_set_idle(cpu->id, false);
 	cpu->need_resched = 1;
@@ -179,6 +178,7 @@ static void account_coming(struct cpu *cpu, struct task *prev, struct task *next
 		run_queue_set_idle(cpu->id, true);
 	} else if (prev == cpu->idle) {
 		run_queue_set_idle(cpu->id, false);
+		cpu->accounted_ns = now_ns;
 		if (cpu->slow_tick)
 			lapic_timer_start(TRAP_TIMER, TIMER_HZ);
 		cpu->slow_tick = false;
@@ -366,7 +366,6 @@ void task_start(struct task *task) NO_THREAD_SAFETY_ANALYSIS
 
 	spin_lock(&queue->lock);
 	slice_inherit(task, parent);
-	task->affinity = parent->affinity;
 	atomic_store(&task->cpu, cpu_read(id));
 	atomic_store(&task->state, TASK_RUNNABLE);
 	place_and_unlock(queue, task, PLACE_NEW);
@@ -398,18 +397,25 @@ void task_set_affinity(struct task *task, uint64_t cpus_allowed) NO_THREAD_SAFET
 
 /* ---- the tick ---- */
 
-static void account_tick(struct cpu *cpu, struct task *task, bool from_user)
+/*
+ * All the time since the last tick counts for what runs now. Ticks may be late, where the machine is emulated and
+ * busy with other things.
+ */
+static void account_tick(struct cpu *cpu, struct task *task, bool from_user, uint64_t now_ns)
 {
+	uint64_t ran_ns = now_ns - cpu->accounted_ns;
+
+	cpu->accounted_ns = now_ns;
 	if (!from_user) {
-		task->system_ns += TICK_NS;
-		cpu->system_ns += TICK_NS;
+		task->system_ns += ran_ns;
+		cpu->system_ns += ran_ns;
 		return;
 	}
-	task->user_ns += TICK_NS;
-	if (task->process->nice > 0)
-		cpu->nice_ns += TICK_NS;
+	task->user_ns += ran_ns;
+	if (atomic_load(&task->nice) > 0)
+		cpu->nice_ns += ran_ns;
 	else
-		cpu->user_ns += TICK_NS;
+		cpu->user_ns += ran_ns;
 }
 
 /* Somebody waits here: for the end of the slice, or for another processor that has nothing to do. */
@@ -466,7 +472,7 @@ void sched_tick(bool from_user)
 		idle_tick(cpu);
 		return;
 	}
-	account_tick(cpu, task, from_user);
+	account_tick(cpu, task, from_user, now_ns);
 	if (atomic_load(&this_queue()->count) > 0)
 		share(cpu, task, now_ns);
 	balance(cpu, now_ns);
@@ -485,13 +491,14 @@ uint64_t sched_runnable_count(void)
 
 uint64_t sched_idle_ns(const struct cpu *cpu)
 {
-	uint64_t idle_ns, since_ns, now_ns = time_monotonic_ns();
+	struct run_queue *queue = &run_queues[cpu->id];
+	uint64_t flags = spin_lock_irq(&queue->lock); /* it begins and ends idling under it */
+	uint64_t idle_ns = cpu->idle_ns;
 
-	since_ns = __atomic_load_n(&cpu->idle->run_since_ns, __ATOMIC_RELAXED);
-	idle_ns = __atomic_load_n(&cpu->idle_ns, __ATOMIC_RELAXED);
-	if (cpu->current != cpu->idle || since_ns > now_ns)
-		return idle_ns;
-	return idle_ns + now_ns - since_ns;
+	if (cpu->current == cpu->idle)
+		idle_ns += time_monotonic_ns() - cpu->idle->run_since_ns;
+	spin_unlock_irq(&queue->lock, flags);
+	return idle_ns;
 }
 
 void sched_init(void)

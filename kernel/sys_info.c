@@ -1,6 +1,5 @@
 /*
- * kernel/sys_info.c - what the system is called, how much memory it has, which processors; and
- * turning it off.
+ * kernel/sys_info.c - what the system is called, how much memory it has; and turning it off.
  *
  * sysname is Linux and the release a Linux release, because programs decide by them what they
  * may use; "stos" stands in both release and version.
@@ -11,7 +10,6 @@
 #include <fs/tmpfs.h>
 #include <kernel/base/errno.h>
 #include <kernel/load.h>
-#include <kernel/sched.h>
 #include <kernel/sys_info.h>
 #include <kernel/task.h>
 #include <kernel/time.h>
@@ -84,39 +82,6 @@ long sys_sysinfo(uintptr_t buffer)
 	process_for_each(count_threads, &info.procs);
 	spin_unlock(&task_tree_lock);
 	return put_user(buffer, info);
-}
-
-long sys_sched_yield(void)
-{
-	task_yield();
-	return 0;
-}
-
-long sys_sched_getaffinity(int tid, size_t size, uintptr_t mask)
-{
-	uint64_t online = 1; /* one processor is started */
-	struct task *task;
-
-	if (size < sizeof(online) || size % sizeof(online))
-		return -EINVAL;
-	if (tid) {
-		task = task_find(tid);
-		if (!task)
-			return -ESRCH;
-		task_put(task);
-	}
-	return put_user(mask, online) ? -EFAULT : (long)sizeof(online);
-}
-
-long sys_getcpu(uintptr_t cpu, uintptr_t node, uintptr_t unused)
-{
-	uint32_t id = cpu_read(id);
-	uint32_t first_node = 0;
-
-	(void)unused; /* a cache, before Linux 2.6.24 */
-	if ((cpu && put_user(cpu, id)) || (node && put_user(node, first_node)))
-		return -EFAULT;
-	return 0;
 }
 
 /* Halting powers off too: a stopped processor is of no use to anybody. */

@@ -10,9 +10,6 @@
 long sys_uname(uintptr_t buffer);
 long sys_sethostname(uintptr_t name, size_t length);
 long sys_sysinfo(uintptr_t buffer);
-long sys_sched_yield(void);
-long sys_sched_getaffinity(int tid, size_t size, uintptr_t mask);
-long sys_getcpu(uintptr_t cpu, uintptr_t node, uintptr_t unused);
 long sys_reboot(uint32_t magic1, uint32_t magic2, uint32_t command, uintptr_t arg);
 
 /* kernel/sys_limit.c */
@@ -20,8 +17,6 @@ long sys_getrlimit(unsigned resource, uintptr_t limit);
 long sys_setrlimit(unsigned resource, uintptr_t limit);
 long sys_prlimit64(int pid, unsigned resource, uintptr_t new_limit, uintptr_t old_limit);
 long sys_getrusage(int who, uintptr_t usage);
-long sys_getpriority(int which, int who);
-long sys_setpriority(int which, int who, int nice);
 
 /* kernel/sys_prctl.c */
 long sys_prctl(int option, uint64_t arg2, uint64_t arg3, uint64_t arg4, uint64_t arg5);

@@ -1,8 +1,8 @@
 /*
- * kernel/sys_limit.c - resource limits, what was used, and nice values.
+ * kernel/sys_limit.c - resource limits, and what was used.
  *
  * Limits are kept for every resource; those that mean something here are enforced where the
- * resource is (process_limit). Nice values are recorded, but all tasks get equal turns.
+ * resource is (process_limit).
  */
 #include <kernel/base/errno.h>
 #include <kernel/sys_info.h>
@@ -11,8 +11,6 @@
 #include <mm/user_copy.h>
 
 #define NOFILE_MAX 1048576ul /* Linux's default of fs.nr_open */
-#define NICE_MIN (-20)
-#define NICE_MAX 19
 
 /* POSIX, setrlimit: only root may raise a hard limit. */
 static int limit_check(unsigned resource, const struct rlimit *old, const struct rlimit *new)
@@ -115,81 +113,4 @@ long sys_getrusage(int who, uintptr_t usage)
 	spin_unlock(&task_tree_lock);
 	usage_to_abi(&used, &rusage);
 	return put_user(usage, rusage);
-}
-
-struct nice_request {
-	int which, who;
-	bool set;
-	int nice;   /* to set; or the lowest found */
-	int result; /* 0, -ESRCH, -EPERM, -EACCES */
-};
-
-static bool nice_concerns(const struct nice_request *request, const struct process *process)
-{
-	const struct process *self = current_process();
-
-	switch (request->which) {
-	case PRIO_PROCESS:
-		return process->pid == (request->who ? request->who : self->pid);
-	case PRIO_PGRP:
-		return process->process_group ==
-		       (request->who ? request->who : self->process_group);
-	default:
-		return process->uid == (request->who ? (uint32_t)request->who : self->uid);
-	}
-}
-
-static bool nice_visit(struct process *process, void *arg)
-{
-	struct nice_request *request = arg;
-	const struct process *self = current_process();
-
-	if (!nice_concerns(request, process))
-		return true;
-	if (!request->set) {
-		if (request->result || process->nice < request->nice)
-			request->nice = process->nice;
-		request->result = 0;
-	} else if (self->euid && self->euid != process->uid && self->euid != process->euid) {
-		request->result = -EPERM;
-	} else if (self->euid && request->nice < process->nice) {
-		request->result = -EACCES;
-	} else {
-		process->nice = request->nice;
-		if (request->result == -ESRCH)
-			request->result = 0;
-	}
-	return true;
-}
-
-static int nice_do(struct nice_request *request)
-{
-	if (request->which < PRIO_PROCESS || request->which > PRIO_USER)
-		return -EINVAL;
-	request->result = -ESRCH;
-	spin_lock(&task_tree_lock);
-	process_for_each(nice_visit, request);
-	spin_unlock(&task_tree_lock);
-	return request->result;
-}
-
-/* The system call answers 20 - nice, so that no answer looks like an error. */
-long sys_getpriority(int which, int who)
-{
-	struct nice_request request = {.which = which, .who = who};
-	int error = nice_do(&request);
-
-	return error ? error : 20 - request.nice;
-}
-
-long sys_setpriority(int which, int who, int nice)
-{
-	struct nice_request request = {
-		.which = which,
-		.who = who,
-		.set = true,
-		.nice = MAX(NICE_MIN, MIN(nice, NICE_MAX)),
-	};
-
-	return nice_do(&request);
 }

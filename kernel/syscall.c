@@ -14,6 +14,7 @@
 #include <kernel/futex.h>
 #include <kernel/sys_id.h>
 #include <kernel/sys_info.h>
+#include <kernel/sys_sched.h>
 #include <kernel/sys_signal.h>
 #include <kernel/sys_task.h>
 #include <kernel/sys_time.h>

@@ -21,11 +21,22 @@
 
 static struct object_cache task_cache;
 
+/* As its maker's: sched(7). */
+static void settings_inherit(struct task *task, const struct task *maker)
+{
+	int nice = atomic_load(&maker->nice);
+
+	task->affinity = maker->affinity;
+	atomic_init(&task->policy, atomic_load(&maker->policy));
+	atomic_init(&task->nice, atomic_load(&maker->reset_on_fork) ? MAX(nice, 0) : nice);
+}
+
 static void task_init(struct task *task, struct process *process, const char *name)
 {
 	atomic_init(&task->refs, 1);
 	atomic_init(&task->state, TASK_SLEEPING);
 	task->process = process;
+	settings_inherit(task, current_task());
 	task->wake_deadline_ns = UINT64_MAX;
 	task->started_ns = time_monotonic_ns();
 	task->alt_stack.flags = SS_DISABLE;

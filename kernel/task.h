@@ -30,6 +30,9 @@ struct tty;
 #define KERNEL_STACK_SIZE 16384ul
 #define FPU_STATE_SIZE 512 /* FXSAVE area: SDM vol. 1, 10.5.1 */
 
+#define NICE_MIN (-20) /* setpriority(2) */
+#define NICE_MAX 19
+
 #define PROCESS_GROUPS_MAX 32 /* setgroups(2) with more is EINVAL */
 
 /* ITIMER_REAL: kernel/itimer.c owns it. */
@@ -61,6 +64,9 @@ struct task {
 	bool on_run_queue;              /* [R] or on its way to one */
 	_Atomic uint32_t cpu;           /* [R] runs, waits or last ran there */
 	uint64_t affinity;              /* [R] where it may run, a bit each */
+	_Atomic int nice;               /* [A] NICE_MIN to NICE_MAX */
+	_Atomic int policy;             /* [A] SCHED_NORMAL, SCHED_BATCH or SCHED_IDLE */
+	_Atomic bool reset_on_fork;     /* [A] a child gets no nice value below 0 */
 	int64_t slice_ns;               /* [R] left to it in this round; below 0: it owes */
 	uint64_t round;                 /* [R] when it got its slice */
 	uint64_t run_since_ns;          /* [R] since when it runs */
@@ -145,7 +151,6 @@ struct process {
 	uint32_t groups[PROCESS_GROUPS_MAX]; /* [S] supplementary groups */
 	unsigned group_count;           /* [S] */
 	bool no_new_privs, not_dumpable; /* prctl(2) */
-	int nice;                        /* [P] setpriority(2); recorded only */
 	struct interval_timer timer;     /* alarm(2), setitimer(2) */
 	uint64_t dead_user_ns, dead_system_ns;     /* [P] of threads that ended */
 	uint64_t child_user_ns, child_system_ns;   /* [P] of children waited for */
@@ -179,6 +184,13 @@ struct process *process_next(int from);
 struct mem_space *process_hold_space(struct process *process);
 /* A process's first living thread, with a reference, or NULL. */
 struct task *process_first_task(struct process *process);
+
+/* How many threads there have been, and which number was given last. */
+struct task_history {
+	uint64_t made;
+	int last_id;
+};
+struct task_history task_history(void);
 
 /* Gives back the memory of numbers that nobody has (mem_trim). */
 void task_ids_trim(void);

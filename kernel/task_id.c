@@ -10,7 +10,7 @@
 #include <mm/heap.h>
 
 static struct task_id *blocks[TASK_ID_MAX / TASK_ID_BLOCK];
-static int last_id;
+static struct task_history history;
 
 static struct task_id *block_get(unsigned number)
 {
@@ -68,7 +68,7 @@ void task_ids_trim(void)
 
 int task_id_allocate(struct task_id **record)
 {
-	int id = last_id;
+	int id = history.last_id;
 
 	for (int tries = 0; tries < TASK_ID_MAX; tries++) {
 		id = id + 1 < TASK_ID_MAX ? id + 1 : 1;
@@ -78,11 +78,22 @@ int task_id_allocate(struct task_id **record)
 			return -ENOMEM;
 		*record = &block[id % TASK_ID_BLOCK];
 		if (task_id_free(*record)) {
-			last_id = id;
+			history.last_id = id;
+			history.made++;
 			return id;
 		}
 	}
 	return -EAGAIN;
+}
+
+struct task_history task_history(void)
+{
+	struct task_history copy;
+
+	spin_lock(&task_tree_lock);
+	copy = history;
+	spin_unlock(&task_tree_lock);
+	return copy;
 }
 
 void process_join_group(struct process *process, int group)

@@ -14,5 +14,6 @@
 
 void time_init(void);
 uint64_t time_monotonic_ns(void);
+uint64_t time_tsc_hz(void);  /* the time stamp counter's frequency, as measured */
 uint64_t time_real_ns(void); /* since 1970-01-01 UTC */
 void time_set_real_ns(uint64_t ns);

@@ -168,12 +168,14 @@ static void interrupt_handle(const struct trap_frame *frame)
 	}
 }
 
+static_assert(ARRAY_SIZE(cpus[0].interrupts) == TRAP_COUNT - TRAP_IRQ_BASE, "kernel/base/cpu.h");
+
 static void interrupt(struct trap_frame *frame)
 {
 	struct cpu *cpu = this_cpu();
 	uint32_t held_base = cpu->held_base; /* the order of locks begins afresh in a handler */
 
-	cpu->interrupts++;
+	cpu->interrupts[frame->vector - TRAP_IRQ_BASE]++;
 	cpu->irq_depth++;
 	cpu->held_base = cpu->held_count;
 	preempt_disable();

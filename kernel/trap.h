@@ -48,6 +48,7 @@ enum trap_vector {
 	TRAP_KICK = 0xf1,      /* another processor wants this one to look around (processor_kick) */
 	TRAP_CROSS_CALL = 0xf2, /* ... to run something (kernel/base/cross_call.h) */
 	TRAP_SPURIOUS = 0xff,
+	TRAP_COUNT = 256,
 };
 
 static inline bool trap_from_user(const struct trap_frame *frame)
@@ -65,6 +66,8 @@ typedef void (*interrupt_handler)(void *arg);
 void interrupt_register_line(unsigned line, interrupt_handler handler, void *arg);
 /* A vector for message-signalled interrupts, or -ENOSPC. */
 must_check int interrupt_allocate_vector(interrupt_handler handler, void *arg);
+/* Who handles vector TRAP_IRQ_BASE to TRAP_TIMER - 1: NULL if nobody does. */
+interrupt_handler interrupt_handler_of(unsigned vector);
 
 /* The selectors of the GDT (kernel/cpu.c); SYSRET fixes their order (SDM vol. 2, SYSRET). */
 #define SELECTOR_KERNEL_CODE 0x08

@@ -35,11 +35,12 @@ struct __attribute__((aligned(64))) cpu {
 	_Atomic uint64_t callers;     /* who waits in cross_call for this one, a bit each; all write */
 	_Atomic uint64_t ticks;       /* timer interrupts taken: others see that it goes on */
 	uint64_t user_ns, nice_ns, system_ns; /* how its time was spent, by ticks */
+	uint64_t accounted_ns;        /* the time up to which it was told, but for idling */
 	uint64_t idle_ns;             /* exact, without the present idling */
 	uint64_t next_balance_ns;     /* when it compares its queue with the others' */
 	bool slow_tick;               /* it is idle and its timer slow */
 	uint64_t switches;            /* of tasks */
-	uint64_t interrupts;
+	uint64_t interrupts[256 - 32]; /* taken, by vector - TRAP_IRQ_BASE */
 	uint32_t held_count;          /* checking build (lock_check.h): spinlocks held, oldest first */
 	uint32_t held_base;           /* where the running interrupt handler's begin */
 #ifdef STOS_CHECK
