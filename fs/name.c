@@ -21,7 +21,7 @@ struct name_target {
 	struct dentry *dentry; /* the new name without an inode, or the existing one */
 };
 
-static void target_end(struct name_target *target)
+static void target_end(struct name_target *target) NO_THREAD_SAFETY_ANALYSIS
 {
 	mutex_unlock(&target->dir->lock);
 	dentry_put(target->dentry);
@@ -69,6 +69,7 @@ static int check_new(struct name_target *target, bool directory)
 
 /* 0 with the directory locked and target->dentry a new name; `directory`: it may end in '/'. */
 static int begin_new(struct name_target *target, int dirfd, const char *name, bool directory)
+	NO_THREAD_SAFETY_ANALYSIS
 {
 	int error = target_walk(target, dirfd, name);
 
@@ -198,7 +199,7 @@ int name_may_remove(const struct inode *dir, const struct dentry *dentry)
 }
 
 /* Looks the name up: 0 with target->dentry, the directory locked. */
-static int begin_removal(struct name_target *target)
+static int begin_removal(struct name_target *target) NO_THREAD_SAFETY_ANALYSIS
 {
 	int error = mount_want_write(target->walk.at.mount);
 

@@ -36,7 +36,7 @@ static bool same_directory(const struct rename *rename)
 
 /* --- locks --- */
 
-static void lock_directories(struct rename *rename)
+static void lock_directories(struct rename *rename) NO_THREAD_SAFETY_ANALYSIS
 {
 	struct dentry *from = rename->from_walk.at.dentry, *to = rename->to_walk.at.dentry;
 	struct inode *first = rename->from_dir, *second = rename->to_dir;
@@ -54,7 +54,7 @@ static void lock_directories(struct rename *rename)
 	mutex_lock(&second->lock);
 }
 
-static void unlock_directories(struct rename *rename)
+static void unlock_directories(struct rename *rename) NO_THREAD_SAFETY_ANALYSIS
 {
 	mutex_unlock(&rename->from_dir->lock);
 	if (same_directory(rename))
@@ -177,7 +177,7 @@ static int rename_locked(struct rename *rename)
 					     rename->flags);
 }
 
-static int rename_replacing(struct rename *rename)
+static int rename_replacing(struct rename *rename) NO_THREAD_SAFETY_ANALYSIS
 {
 	struct inode *replaced = rename->to->inode;
 	char *spare = NULL;

@@ -22,7 +22,7 @@ static bool user_buffer(struct io_buffer *io, uintptr_t buf, size_t count)
 	return likely(buf <= USER_SPACE_END && count <= USER_SPACE_END - buf);
 }
 
-bool position_lock(struct borrowed_file *borrowed)
+bool position_lock(struct borrowed_file *borrowed) NO_THREAD_SAFETY_ANALYSIS
 {
 	if (!borrowed->file->seekable || atomic_load(&borrowed->file->refs) == 1)
 		return false;
@@ -30,7 +30,7 @@ bool position_lock(struct borrowed_file *borrowed)
 	return true;
 }
 
-void position_unlock(struct borrowed_file *borrowed, bool locked)
+void position_unlock(struct borrowed_file *borrowed, bool locked) NO_THREAD_SAFETY_ANALYSIS
 {
 	if (locked)
 		mutex_unlock(&borrowed->file->pos_lock);
@@ -183,7 +183,7 @@ long sys_lseek(int fd, int64_t offset, int whence)
 
 /* Copies `count` bytes from *pos on, through `buffer`; stops at a short read or write. */
 static long send_chunks(struct file *out, struct file *in, uint64_t *pos, size_t count,
-			void *buffer)
+			void *buffer) NO_THREAD_SAFETY_ANALYSIS
 {
 	size_t total = 0;
 

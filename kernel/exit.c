@@ -65,7 +65,7 @@ static void drop_space(struct task *task)
 	mem_space_put_user(space);
 }
 
-static void add_usage(struct process *process, const struct task *task)
+static void add_usage(struct process *process, const struct task *task) REQUIRES(task_tree_lock)
 {
 	process->dead_user_ns += task->user_ns;
 	process->dead_system_ns += task->system_ns;

@@ -22,8 +22,8 @@ void mutex_init(struct mutex *mutex, enum lock_rank rank)
 	list_init(&mutex->waiters);
 }
 
-/* The guard is held. Takes the free mutex, or says in `owner` that somebody waits. True: taken. */
-static bool take_or_mark(struct mutex *mutex)
+/* Takes the free mutex, or says in `owner` that somebody waits. True: taken. */
+static bool take_or_mark(struct mutex *mutex) REQUIRES(mutex->lock)
 {
 	uintptr_t owner = atomic_load(&mutex->owner);
 

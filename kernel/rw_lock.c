@@ -38,7 +38,7 @@ void rw_init(struct rw_lock *rw, enum lock_rank rank)
 	list_init(&rw->waiting_writers);
 }
 
-static uint32_t readers_sum(const struct rw_lock *rw)
+static uint32_t readers_sum(const struct rw_lock *rw) REQUIRES(rw->lock)
 {
 	uint32_t sum = 0;
 
@@ -47,8 +47,8 @@ static uint32_t readers_sum(const struct rw_lock *rw)
 	return sum;
 }
 
-/* A reader is out, for good or to wait: the guard is held. */
-static void wake_writer_if_last(struct rw_lock *rw)
+/* A reader is out, for good or to wait. */
+static void wake_writer_if_last(struct rw_lock *rw) REQUIRES(rw->lock)
 {
 	if (!rw->draining || readers_sum(rw) != 0)
 		return;
@@ -56,7 +56,7 @@ static void wake_writer_if_last(struct rw_lock *rw)
 	task_wake(atomic_load(&rw->writer));
 }
 
-static void wait_for_grant(struct rw_lock *rw, struct list_node *line)
+static void wait_for_grant(struct rw_lock *rw, struct list_node *line) REQUIRES(rw->lock)
 {
 	struct lock_waiter self = {.task = current_task()};
 
@@ -99,7 +99,7 @@ void rw_write_lock(struct rw_lock *rw) NO_THREAD_SAFETY_ANALYSIS
 	spin_unlock(&rw->lock);
 }
 
-static void let_readers_in(struct rw_lock *rw)
+static void let_readers_in(struct rw_lock *rw) REQUIRES(rw->lock)
 {
 	struct lock_waiter *waiter, *next;
 	uint32_t count = 0;

@@ -59,10 +59,10 @@ static inline uint32_t cpu_count(void)
 	return atomic_load_explicit(&cpus_running, memory_order_acquire);
 }
 
-/* A field of this processor's struct, read in one instruction. */
+/* A field of this processor's struct, read in one instruction. The comma takes _Atomic off its type. */
 #define cpu_read(field)                                                                            \
 	({                                                                                         \
-		__typeof__(((struct cpu *)0)->field) value_;                                       \
+		__typeof__(((void)0, ((struct cpu *)0)->field)) value_;                            \
 		__asm__ volatile("mov %%gs:%c1, %0"                                                \
 				 : "=r"(value_)                                                    \
 				 : "i"(offsetof(struct cpu, field))                                \

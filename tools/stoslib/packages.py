@@ -54,6 +54,7 @@ BUILD = [
 DEBUG = [Package("gdb", "the debugger", "gdb")]
 TEST = [
     Package("libc6-dev", "test programs", "/usr/include/stdio.h"),
+    Package("clang", "checks what must be locked", "clang"),
     Package("libcmocka-dev", "host tests", "/usr/include/cmocka.h"),
     Package("musl-tools", "musl test programs", "musl-gcc"),
     Package("python3-pytest", "runs sessions and tool tests", "python:pytest"),
