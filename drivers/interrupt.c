@@ -25,7 +25,7 @@ struct interrupt_slot {
 };
 
 static struct spinlock interrupt_lock = SPINLOCK_INIT(RANK_DRIVER);
-static struct interrupt_slot interrupt_slots[TRAP_TIMER - TRAP_IRQ_BASE];
+static struct interrupt_slot interrupt_slots[TRAP_TIMER - TRAP_IRQ_BASE] GUARDED_BY(interrupt_lock);
 static unsigned interrupt_next_vector = TRAP_DEVICE_BASE; /* [interrupt_lock] */
 
 static struct madt madt; /* [I] after interrupt_lines_init */

@@ -27,7 +27,7 @@ struct device {
 };
 
 static struct spinlock registry_lock = SPINLOCK_INIT(RANK_FILES);
-static struct list_node devices = LIST_INIT(devices); /* [registry_lock], only grows */
+static struct list_node devices GUARDED_BY(registry_lock) = LIST_INIT(devices); /* only grows */
 static struct dentry *devfs_root;		      /* [I] once mounted */
 
 static struct device *device_find_locked(uint64_t number, uint32_t type) REQUIRES(registry_lock)

@@ -16,7 +16,7 @@
 #include <mm/user_copy.h>
 
 static struct spinlock itimer_lock = SPINLOCK_INIT(RANK_TIMER);
-static struct list_node armed = LIST_INIT(armed);
+static struct list_node armed GUARDED_BY(itimer_lock) = LIST_INIT(armed);
 static struct wait_queue changed = WAIT_QUEUE_INIT(changed);
 static _Atomic uint64_t first_deadline_ns = UINT64_MAX;
 

@@ -20,7 +20,7 @@
 struct spinlock task_tree_lock = SPINLOCK_INIT(RANK_TASK_TREE);
 struct process kernel_process;
 
-static struct list_node all_processes = LIST_INIT(all_processes);
+static struct list_node all_processes GUARDED_BY(task_tree_lock) = LIST_INIT(all_processes);
 static struct object_cache process_cache;
 
 /* Defaults as on Linux, but for the number of descriptors that may be asked for. */

@@ -21,7 +21,7 @@
 #include <string.h>
 
 static struct spinlock host_lock = SPINLOCK_INIT(RANK_FILES);
-static char host[__NEW_UTS_LEN + 1] = "stos"; /* [host_lock] */
+static char host[__NEW_UTS_LEN + 1] GUARDED_BY(host_lock) = "stos";
 
 void host_name(char *buf, size_t size)
 {

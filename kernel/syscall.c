@@ -65,13 +65,14 @@ const char *syscall_name(uint64_t number)
 
 #define MISSING_MAX 64
 
+static struct spinlock missing_lock = SPINLOCK_INIT(RANK_DRIVER);
+
 /* Which (program, number) pairs were logged already; oldest forgotten first. */
 static struct missing_call {
 	char program[TASK_NAME_SIZE];
 	uint64_t number;
-} missing_calls[MISSING_MAX];
-static unsigned missing_next;
-static struct spinlock missing_lock = SPINLOCK_INIT(RANK_DRIVER);
+} missing_calls[MISSING_MAX] GUARDED_BY(missing_lock);
+static unsigned missing_next GUARDED_BY(missing_lock);
 
 static long syscall_missing(uint64_t number)
 {

@@ -9,10 +9,10 @@
 #include <kernel/task_id.h>
 #include <mm/heap.h>
 
-static struct task_id *blocks[TASK_ID_MAX / TASK_ID_BLOCK];
-static struct task_history history;
+static struct task_id *blocks[TASK_ID_MAX / TASK_ID_BLOCK] GUARDED_BY(task_tree_lock);
+static struct task_history history GUARDED_BY(task_tree_lock);
 
-static struct task_id *block_get(unsigned number)
+static struct task_id *block_get(unsigned number) REQUIRES(task_tree_lock)
 {
 	struct task_id *block = blocks[number];
 
@@ -29,8 +29,10 @@ static struct task_id *block_get(unsigned number)
 
 void task_id_init(void)
 {
+	spin_lock(&task_tree_lock);
 	if (!block_get(0))
 		panic("no memory for the first task ids");
+	spin_unlock(&task_tree_lock);
 }
 
 struct task_id *task_id_find(int id)

@@ -8,8 +8,8 @@
 #include <kernel/timer.h>
 
 static struct spinlock timers_lock = SPINLOCK_INIT(RANK_TIMER);
-static struct list_node timers = LIST_INIT(timers);
-static struct timer *firing; /* whose function is running [timers_lock] */
+static struct list_node timers GUARDED_BY(timers_lock) = LIST_INIT(timers);
+static struct timer *firing GUARDED_BY(timers_lock); /* whose function is running */
 
 void timer_init(struct timer *timer, void (*fire)(struct timer *timer))
 {

@@ -30,7 +30,7 @@
 
 
 static struct spinlock caches_lock = SPINLOCK_INIT(RANK_CACHES);
-static struct list_node caches = LIST_INIT(caches); /* by object_cache.caches [caches_lock] */
+static struct list_node caches GUARDED_BY(caches_lock) = LIST_INIT(caches); /* by object_cache.caches */
 
 static const struct {
 	const char *name;

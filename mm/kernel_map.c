@@ -171,11 +171,11 @@ static struct spinlock kernel_map_lock = SPINLOCK_INIT(RANK_KERNEL_MAP);
 #define STACK_CACHE_MAX 32u
 #define STACK_CACHE_BATCH 16u
 
-static uint64_t stack_slots_used[STACK_SLOTS / 64];
-static unsigned stack_slot_hint;
-static uintptr_t stack_cache[STACK_CACHE_MAX];
-static unsigned stack_cache_count;
-static uintptr_t device_next = STACKS_END;
+static uint64_t stack_slots_used[STACK_SLOTS / 64] GUARDED_BY(kernel_map_lock);
+static unsigned stack_slot_hint GUARDED_BY(kernel_map_lock);
+static uintptr_t stack_cache[STACK_CACHE_MAX] GUARDED_BY(kernel_map_lock);
+static unsigned stack_cache_count GUARDED_BY(kernel_map_lock);
+static uintptr_t device_next GUARDED_BY(kernel_map_lock) = STACKS_END;
 
 static uint64_t *late_table(void)
 {
@@ -237,7 +237,7 @@ static bool stack_map(uintptr_t stack)
 	return true;
 }
 
-static long stack_slot_take(void)
+static long stack_slot_take(void) REQUIRES(kernel_map_lock)
 {
 	for (unsigned n = 0; n < ARRAY_SIZE(stack_slots_used); n++) {
 		unsigned word = (stack_slot_hint + n) % ARRAY_SIZE(stack_slots_used);
@@ -253,7 +253,7 @@ static long stack_slot_take(void)
 	return -1;
 }
 
-static void stack_slot_give(uintptr_t stack)
+static void stack_slot_give(uintptr_t stack) REQUIRES(kernel_map_lock)
 {
 	uintptr_t slot = (stack - KERNEL_MAP_BASE) / STACK_SLOT_SIZE;
 
