@@ -51,6 +51,7 @@ static const char *const rank_names[] = {
 	[RANK_CACHES] = "caches",
 	[RANK_HEAP] = "heap",
 	[RANK_KERNEL_MAP] = "kernel map",
+	[RANK_FRAME_CACHE] = "frame cache",
 	[RANK_FRAMES] = "frames",
 	[RANK_WAIT_QUEUE] = "wait queue",
 	[RANK_TIMER] = "timer",
