@@ -10,8 +10,10 @@
  *   runs N     requests to write neighbouring pages
  *   pages N    pages written to the store
  *
+ * and from offset STORE_OFFSET on what the store holds, for comparison with what a mapping shows.
+ *
  * write(2) of "fail-load I" makes loading page I an I/O error; of "fail-sync", the next request to
- * write. Only root may open it. Tests: tests/guest/test_object.c.
+ * write. Only root may open it. Tests: tests/guest/test_object.c, race_writeback.c.
  */
 #include <drivers/test_object.h>
 #include <fs/device.h>
@@ -25,6 +27,7 @@
 
 #define TEST_OBJECT_MAJOR 243 /* local use: Linux's Documentation/admin-guide/devices.txt */
 #define TEST_OBJECT_PAGES 64
+#define STORE_OFFSET (1UL << 20)
 #define NO_PAGE UINT64_MAX
 
 struct test_object {
@@ -132,10 +135,13 @@ static ssize_t test_read(struct file *file, struct io_buffer *io, uint64_t pos)
 {
 	struct test_object *test = file->data;
 	char text[128];
-	int length = snprintf(text, sizeof(text), "loads %lu\ndirties %lu\nruns %lu\npages %lu\n",
-			      atomic_load(&test->loads), atomic_load(&test->dirties),
-			      atomic_load(&test->runs), atomic_load(&test->pages));
+	int length;
 
+	if (pos >= STORE_OFFSET)
+		return io_put_text(io, test->store, TEST_OBJECT_PAGES * PAGE_SIZE, pos - STORE_OFFSET);
+	length = snprintf(text, sizeof(text), "loads %lu\ndirties %lu\nruns %lu\npages %lu\n",
+			  atomic_load(&test->loads), atomic_load(&test->dirties),
+			  atomic_load(&test->runs), atomic_load(&test->pages));
 	return io_put_text(io, text, (size_t)length, pos);
 }
 
