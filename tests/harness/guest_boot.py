@@ -1,6 +1,6 @@
 """Run the guest test programs in stos, in as few boots as possible, and keep what each said.
 
-    guest_boot.py --label guest --variant plain --programs DIR --results DIR NAME...
+    guest_boot.py --label guest --variant plain --processors 2 --programs DIR --results DIR NAME...
 
 One boot runs one program after the other (guest_runner.sh). If the kernel dies or nothing is
 heard for a while, the program that was running gets the blame and the last words of the console,
@@ -32,6 +32,7 @@ class Boot:
         self.results: dict[str, dict] = {}
         self.current: str | None = None
         self._lines: list[str] = []
+        self._began = 0.0
         self._process = subprocess.Popen(
             [STOS, "run", "--no-build", "--quick", *wanted.options]
             + ["--add", f"{wanted.programs}:/tests", "--add", f"{HARNESS}/guest_runner.sh:/run-tests"]
@@ -71,12 +72,14 @@ class Boot:
         end = re.fullmatch(r"@stos end (\S+) (\d+) (-?\d+) (-?\d+)", line)
         if begin:
             self.current, self._lines = begin[1], []
+            self._began = time.monotonic()
         elif end and end[1] == self.current:
             self.results[self.current] = {
                 "output": self.output(),
                 "status": int(end[2]),
                 "free_before_kib": int(end[3]),
                 "free_after_kib": int(end[4]),
+                "seconds": time.monotonic() - self._began,
             }
             self.current = None
         else:
@@ -118,17 +121,21 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--label", required=True)
     parser.add_argument("--variant", required=True)
+    parser.add_argument("--processors", required=True)
     parser.add_argument("--programs", type=Path, required=True)
     parser.add_argument("--results", type=Path, required=True)
     parser.add_argument("names", nargs="+")
     wanted = parser.parse_args()
-    wanted.options = [] if wanted.variant == "plain" else [f"--{wanted.variant}"]
+    wanted.options = ["--smp", wanted.processors]
+    wanted.options += [] if wanted.variant == "plain" else [f"--{wanted.variant}"]
     wanted.results.mkdir(parents=True, exist_ok=True)
     for old in wanted.results.glob("*.json"):
         old.unlink()
     results = run_all(wanted, selected(wanted.names, wanted.label))
     for name, result in results.items():
         (wanted.results / f"{name}.json").write_text(json.dumps(result, indent=1))
+    for name, result in sorted(results.items(), key=lambda item: -item[1].get("seconds", 0))[:10]:
+        print(f"{result.get('seconds', 0):6.1f} s  {name}")
     finished = [name for name, result in results.items() if "problem" not in result]
     print(f"{len(finished)} of {len(results)} programs ran to their end")
     return 0 if finished else 1

@@ -1,6 +1,7 @@
 """The command line: wrong usage is noticed, before anything is built, with status 2."""
 
 import json
+import shlex
 import subprocess
 
 import pytest
@@ -18,7 +19,7 @@ WRONG = [
     "run --mem 0",
     "run --mem 12X",
     "run --smp 0",
-    "run --smp 256",
+    "run --smp 17",
     "run --timeout 0 -- true",
     "run --timeout nan -- true",
     "run --timeout soon -- true",
@@ -54,6 +55,26 @@ def test_wrong_usage_at_the_command(tmp_path):
     assert (done.returncode, done.stdout) == (2, b"")
     assert b"much" in done.stderr
     assert json.loads(status.read_text())["cause"] == "usage"
+
+
+@pytest.mark.parametrize(
+    ("line", "processors"),
+    [
+        ("run", 2),
+        ("run --smp 1", 1),
+        ("debug --smp 16", 16),
+        ("run --qemu '-icount shift=0'", 1),
+        ("run --qemu '-icount shift=0' --smp 4", 4),
+    ],
+)
+def test_processors(line, processors):
+    assert options.parse(shlex.split(line)).smp == processors
+
+
+def test_too_many_processors_names_the_range():
+    with pytest.raises(UsageError) as raised:
+        options.parse(["run", "--smp", "17"])
+    assert "1 to 16" in str(raised.value)
 
 
 def test_a_wrong_pattern_is_wrong_usage():

@@ -28,6 +28,9 @@ exit status:
 --status-file tells causes apart: {"cause": ..., "status": ...}, see tools/README.md.
 """
 
+PROCESSORS = 2  # without --smp
+MOST_PROCESSORS = 16
+
 
 class _Parser(argparse.ArgumentParser):
     def __init__(self, **settings: Any):
@@ -83,9 +86,15 @@ def _seconds(value: str) -> float:
 
 
 def _processors(value: str) -> int:
-    if not re.fullmatch(r"[1-9][0-9]{0,2}", value) or int(value) > 255:
-        raise argparse.ArgumentTypeError(f"{value!r} is not a number of processors, 1 to 255")
+    if not re.fullmatch(r"[1-9][0-9]?", value) or int(value) > MOST_PROCESSORS:
+        raise argparse.ArgumentTypeError(
+            f"{value!r} is not a number of processors, 1 to {MOST_PROCESSORS}")
     return int(value)
+
+
+def _default_processors(qemu_arguments: str) -> int:
+    """With -icount processors take turns, so that one that spins for another starves it."""
+    return 1 if "-icount" in shlex.split(qemu_arguments) else PROCESSORS
 
 
 def _qemu_arguments(value: str) -> str:
@@ -126,7 +135,8 @@ def _add_machine_options(parser: argparse.ArgumentParser) -> None:
         help="afterwards copy a file or folder out of the guest; repeatable")
     add("--mem", metavar="SIZE", type=_memory,
         help="memory, such as 64M or 2G (512M and room for what is added)")
-    add("--smp", metavar="N", type=_processors, default=1, help="processors (1)")
+    add("--smp", metavar="N", type=_processors,
+        help=f"processors, 1 to {MOST_PROCESSORS} ({PROCESSORS}; with QEMU's -icount 1)")
     add("--cpu", metavar="MODEL", default="max", help="processor model of QEMU (max)")
     add("--append", metavar="ARG", type=os.fsencode, action="append", default=[],
         help="an argument on the kernel's command line; repeatable")
@@ -168,9 +178,11 @@ def _add_test(verbs: Any) -> None:
     parser = verbs.add_parser(
         "test", help="build everything and run the tests",
         description="Run the tests whose names match PATTERN, or all. Names start with their\n"
-        "label: host, linux, guest, run, serial, debug. docs/testing.md explains.")
+        "label: host, linux, guest, check, stress, run, serial, debug. docs/testing.md explains.")
     parser.add_argument("pattern", metavar="PATTERN", nargs="?", help="a regular expression")
     parser.add_argument("--long", action="store_true", help="also the tests that take long")
+    parser.add_argument("--seconds", metavar="N", type=_seconds, default=300,
+                        help="how long each of the long stress tests goes on (300)")
     parser.set_defaults(carry_out=testing.carry_out)
 
 
@@ -227,6 +239,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     if len(before) < len(arguments) and not (takes_program and program and program[0]):
         raise UsageError("a PROGRAM must follow --" if takes_program else "no -- is wanted here")
     wanted.program = [os.fsencode(argument) for argument in program]
+    if takes_program and wanted.smp is None:
+        wanted.smp = _default_processors(wanted.qemu)
     return wanted
 
 

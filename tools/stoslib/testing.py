@@ -5,6 +5,7 @@ boot stos take the products as built here (--no-build), so a run of all tests bu
 """
 
 import argparse
+import math
 import os
 import re
 import subprocess
@@ -30,21 +31,26 @@ def carry_out(wanted: argparse.Namespace) -> Outcome:
         build.tests(descriptor)
         for variant in _needed(command):
             build.kernel(variant, descriptor)
-    return _ctest(command, wanted.pattern)
+    return _ctest(command, wanted)
 
 
 def _needed(command: list[str]) -> list[Variant]:
-    """The kernels that the chosen tests boot: other variants' tests start with the variant."""
+    """The kernels that the chosen tests boot: other variants' tests have the variant in the label
+    (check4.cow) or in the name (stress.check)."""
     listing = subprocess.run([*command, "--show-only"], capture_output=True, text=True).stdout
     return [
         variant
         for name, variant in VARIANTS.items()
-        if name == "plain" or re.search(rf"^ *Test +#\d+: {name}\.", listing, re.MULTILINE)
+        if name == "plain" or re.search(rf"^ *Test +#\d+: (stress\.)?{name}", listing, re.MULTILINE)
     ]
 
 
-def _ctest(command: list[str], pattern: str | None) -> Outcome:
-    environment = {**os.environ, "STOS_TEST_PATTERN": pattern or ""}
+def _ctest(command: list[str], wanted: argparse.Namespace) -> Outcome:
+    environment = {
+        **os.environ,
+        "STOS_TEST_PATTERN": wanted.pattern or "",
+        "STOS_STRESS_SECONDS": str(math.ceil(wanted.seconds)),
+    }
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment, process_group=0)
     try:
         status = process.wait()
