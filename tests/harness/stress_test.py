@@ -13,7 +13,7 @@ from pathlib import Path
 
 STOS = Path(__file__).resolve().parents[2] / "stos"
 PROCESSORS = 4
-SHORT = {"linux": ["--rounds", "1000"], "plain": ["--rounds", "1000"], "check": ["--rounds", "400"]}
+SHORT = {"linux": 3000, "plain": 3000, "check": 1500}  # operations of each worker
 
 
 def main() -> int:
@@ -22,7 +22,7 @@ def main() -> int:
     parser.add_argument("--where", choices=SHORT, required=True)
     parser.add_argument("--long", action="store_true")
     wanted = parser.parse_args()
-    options, limit = SHORT[wanted.where], 500
+    options, limit = ["--rounds", str(SHORT[wanted.where])], 500
     if wanted.long:
         seconds = int(os.environ.get("STOS_STRESS_SECONDS", "300"))
         options = ["--seconds", str(seconds), "--seed", str(int(time.time()))]
