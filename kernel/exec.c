@@ -290,11 +290,13 @@ static void set_ids(const struct exec *exec)
 {
 	struct process *process = current_process();
 
+	spin_lock(&process->signal_lock);
 	process->euid = process->suid = exec->start.euid;
 	process->egid = process->sgid = exec->start.egid;
 	process->not_dumpable = exec->set_id;
 	if (exec->set_id)
 		process->death_signal = 0;
+	spin_unlock(&process->signal_lock);
 }
 
 static void set_name(struct task *task, const char *path)
@@ -316,23 +318,29 @@ static void set_registers(struct task *task, const struct exec *exec)
 		.rsp = exec->sp,
 		.ss = SELECTOR_USER_DATA,
 	};
+	preempt_disable(); /* a switch in between would save the old state over the new */
 	task->fs_base = task->gs_base = 0;
 	msr_write(MSR_FS_BASE, 0);
 	msr_write(MSR_KERNEL_GS_BASE, 0);
 	fpu_reset(task->fpu_state);
 	fpu_restore(task->fpu_state);
+	preempt_enable();
 }
 
 static int exec_commit(struct exec *exec)
 {
 	struct task *task = current_task();
 	struct process *process = task->process;
-	int error = file_table_unshare();
+	int error = process_kill_other_threads();
 
-	if (!error)
-		error = process_kill_other_threads();
 	if (error)
 		return error;
+	/* After the threads, who share it: an owner of record locks keeps them. There is no way back now. */
+	error = file_table_unshare();
+	if (error) {
+		(void)signal_send_process(process, SIGKILL, NULL);
+		return error;
+	}
 	switch_space(exec); /* robust futexes still know the thread by its old number */
 	become_leader(task);
 	set_ids(exec);

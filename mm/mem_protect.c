@@ -186,7 +186,8 @@ static int advise_zones(struct mem_space *space, uintptr_t beg, uintptr_t end, i
 		if (advice == MADV_FREE && zone->object)
 			return -EINVAL;
 		if (kind == ADVICE_DROP)
-			page_table_clear_range(space, MAX(zone->beg, beg), MIN(zone->end, end), CLEAR_ALL);
+			page_table_clear_range(space, MAX(zone->beg, beg), MIN(zone->end, end),
+					       CLEAR_BESIDE_FAULTS);
 		at = zone->end;
 	}
 	return at < end ? -ENOMEM : error;
@@ -205,9 +206,8 @@ int mem_advise(struct mem_space *space, uintptr_t addr, size_t length, int advic
 		return 0;
 	if (kind == ADVICE_POPULATE_READ || kind == ADVICE_POPULATE_WRITE)
 		return mem_populate(space, addr, length, kind == ADVICE_POPULATE_WRITE);
-	/* Pages are dropped under the lock for writing, so that no fault refills behind our back. */
-	rw_write_lock(&space->lock);
+	rw_read_lock(&space->lock);
 	error = advise_zones(space, addr, addr + size, advice, kind);
-	rw_write_unlock(&space->lock);
+	rw_read_unlock(&space->lock);
 	return error;
 }

@@ -358,7 +358,7 @@ static bool entry_is_wanted(uint64_t value, enum clear_what what)
 {
 	if (value == 0)
 		return false;
-	return what == CLEAR_ALL || ((value & PAGE_PRESENT) && !(value & PAGE_DEVICE) &&
+	return what != CLEAR_OBJECT_PAGES || ((value & PAGE_PRESENT) && !(value & PAGE_DEVICE) &&
 				     frame_kind(entry_frame(value)) == FRAME_CACHE);
 }
 
@@ -370,6 +370,8 @@ static void clear_leaf(struct gather *gather, struct frame *table, uintptr_t beg
 	for (uintptr_t page = beg; page < end && table->index > 0; page += PAGE_SIZE, entry++)
 		if (entry_is_wanted(*entry, what))
 			gather_entry(gather, page, table, entry);
+	if (what == CLEAR_BESIDE_FAULTS)
+		gather_flush(gather);
 	spin_unlock(&table->lock);
 }
 

@@ -62,7 +62,8 @@ void page_slot_make_writable(struct page_slot *slot);
 
 enum clear_what {
 	CLEAR_ALL,
-	CLEAR_OBJECT_PAGES, /* keep private copies */
+	CLEAR_BESIDE_FAULTS, /* all, where zones stay: nobody sees a new page while another sees the old */
+	CLEAR_OBJECT_PAGES,  /* keep private copies */
 };
 /* Empties [beg, end): flushes once per batch, then drops the frames. */
 void page_table_clear_range(struct mem_space *space, uintptr_t beg, uintptr_t end, enum clear_what what);
