@@ -62,6 +62,13 @@ static_assert(offsetof(struct trap_frame, rax) == 10 * 8, "syscall_entry.asm");
 static_assert(offsetof(struct trap_frame, vector) == 15 * 8, "trap_entry.asm");
 static_assert(sizeof(struct tss) == 104, "SDM vol. 3, figure 8-11");
 
+bool cpu_is_trap_stack(uintptr_t address)
+{
+	const struct cpu_tables *tables = this_cpu()->tables;
+
+	return tables && address - (uintptr_t)tables->ist_stacks < sizeof(tables->ist_stacks);
+}
+
 static void features_read(void)
 {
 	struct cpuid basic = cpuid_read(0, 0);

@@ -33,6 +33,8 @@ void cpu_init(struct cpu *cpu);
 /* Tables for a processor that is to be started: 0 or -ENOMEM. */
 must_check int cpu_allocate_tables(struct cpu *cpu);
 void cpu_free_tables(struct cpu *cpu);
+/* The address lies in this processor's stacks for double faults, NMIs and machine checks. */
+bool cpu_is_trap_stack(uintptr_t address);
 
 /* The kernel stack that traps and system calls from user mode start on. Preemption is off. */
 void cpu_set_kernel_stack(uintptr_t top);

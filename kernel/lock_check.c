@@ -5,8 +5,10 @@
  *                   address comes first, unless rank_nests knows of another order
  *   once            a holder does not take its lock again
  *   handlers        a spinlock that interrupt handlers take is never taken with interrupts on
- *   sleeping        nothing sleeps, or takes a sleeping lock, with a spinlock, in a handler, or with
- *                   preemption off
+ *   sleeping        nothing sleeps, or takes a sleeping lock, with a spinlock, in a handler, with
+ *                   preemption off or interrupts off
+ *   faulting        the same for touching user memory, unless faults are disabled; nor is it
+ *                   touched under a lock that a page fault may want
  *   release         only the holder releases
  *   the way out     no lock is held on return to user mode or at a task's end
  *   too long        a spinlock held for more than spin_limit_us (kernel command line) is worth a
@@ -129,8 +131,8 @@ static void forget(struct lock_record *held, uint32_t *count, uint32_t index)
 		held[index] = held[index + 1];
 }
 
-static void check_order(const struct lock_record *held, uint32_t begin, uint32_t count, const void *lock,
-			uint16_t rank)
+static void check_order(const struct lock_record *held, uint32_t begin, uint32_t count,
+			const void *lock, uint16_t rank)
 {
 	kassert(rank != RANK_NONE);
 	if (find(held, count, lock) != count)
@@ -150,7 +152,8 @@ static void log_held(enum log_level level, const struct lock_record *held)
 		uintptr_t offset = 0;
 		const char *name = symbol_find(held->chain[i] - 1, &offset);
 
-		log_print(level, "    %s+%#lx  [%#lx]", name ? name : "?", offset + 1, held->chain[i]);
+		log_print(level, "    %s+%#lx  [%#lx]", name ? name : "?", offset + 1,
+			  held->chain[i]);
 	}
 }
 
@@ -309,13 +312,27 @@ void sleep_check_acquire(const void *lock, uint16_t rank)
 	task->sleep_held_count++;
 }
 
+void might_fault(void)
+{
+	const struct task *task = current_task();
+
+	if (task->user_faults_disabled)
+		return;
+	might_sleep();
+	for (uint32_t i = 0; i < task->sleep_held_count; i++)
+		if (task->sleep_held[i].rank >= RANK_SPACE)
+			panic("user memory is touched under %s (rank %u)",
+			      rank_name(task->sleep_held[i].rank), task->sleep_held[i].rank);
+}
+
 static const struct task *holder_of(const void *lock, uint16_t rank)
 {
 	if (rank == RANK_FRAME)
 		return NULL;
 	if (rank == RANK_SPACE)
 		return atomic_load(&((const struct rw_lock *)lock)->writer);
-	return (const struct task *)(atomic_load(&((const struct mutex *)lock)->owner) & ~MUTEX_WAITERS);
+	return (const struct task *)(atomic_load(&((const struct mutex *)lock)->owner) &
+				     ~MUTEX_WAITERS);
 }
 
 void sleep_check_release(const void *lock, uint16_t rank)

@@ -2,7 +2,7 @@
  * kernel/lock_test.c - /dev/lock-test, in the checking build only: breaks a rule about locks.
  *
  * Writing the name of a provocation carries it out: the checks (lock_check.c) must notice. All but
- * long-hold end in a panic. Root may open it, as anybody may who could write to /dev/mem.
+ * long-hold end in a panic. Only root may open it.
  *
  * Tests: tests/check/test_locks.py.
  */
@@ -16,6 +16,7 @@
 #include <kernel/sched.h>
 #include <kernel/task.h>
 #include <kernel/time.h>
+#include <mm/user_copy.h>
 #include <string.h>
 
 #define LOCK_TEST_MAJOR 244 /* local use: Linux's Documentation/admin-guide/devices.txt */
@@ -79,6 +80,11 @@ STEP wait_for_nothing(void)
 
 	wait_queue_init(&queue);
 	wait_event(&queue, true);
+}
+
+STEP touch_user(char *byte)
+{
+	(void)copy_from_user_partial(byte, PAGE_SIZE, 1);
 }
 
 /* ---- provocations ---- */
@@ -160,6 +166,22 @@ static void schedule_under_spin(void)
 	go_to_sleep();
 }
 
+static void copy_under_spin(void)
+{
+	char byte;
+
+	take_low();
+	touch_user(&byte);
+}
+
+static void copy_under_space(void)
+{
+	char byte;
+
+	take_reading();
+	touch_user(&byte);
+}
+
 static void to_user(void)
 {
 	take_low();
@@ -204,6 +226,8 @@ static const struct provocation {
 	{"sleep-under-spin", sleep_under_spin},
 	{"wait-under-spin", wait_under_spin},
 	{"schedule-under-spin", schedule_under_spin},
+	{"copy-under-spin", copy_under_spin},
+	{"copy-under-space", copy_under_space},
 	{"to-user", to_user},
 	{"to-user-sleeping", to_user_sleeping},
 	{"handler", handler},

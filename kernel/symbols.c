@@ -3,7 +3,9 @@
  */
 #include <boot/boot_info.h>
 #include <kernel/base/log.h>
+#include <kernel/cpu.h>
 #include <kernel/symbols.h>
+#include <kernel/task.h>
 
 struct symbol {
 	uint64_t address, name; /* offset of the name */
@@ -38,10 +40,22 @@ const char *symbol_find(uintptr_t address, uintptr_t *offset)
 }
 
 #define BACKTRACE_MAX 32
+#define FRAME_BYTES (2 * sizeof(uintptr_t)) /* the caller's frame pointer, the return address */
 
+/*
+ * A frame can be read there. An NMI may come while rbp is still the user's; and for an instant
+ * during a switch the current task's stack is not the one in use: the chain is short then.
+ */
 static bool is_kernel_stack(uintptr_t address)
 {
-	return address >= 0xffff800000000000ul && address % 8 == 0;
+	const struct task *task = current_task();
+
+	if (address % sizeof(uintptr_t) != 0)
+		return false;
+	if (task && address - task->kernel_stack <= KERNEL_STACK_SIZE - FRAME_BYTES)
+		return true;
+	return cpu_is_trap_stack(address) || address - (uintptr_t)boot_stack <=
+		       (uintptr_t)(boot_stack_top - boot_stack) - FRAME_BYTES;
 }
 
 unsigned backtrace_collect(uintptr_t rbp, uintptr_t *chain, unsigned max)

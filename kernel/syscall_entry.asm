@@ -51,9 +51,9 @@ syscall_entry:
 	push r13
 	push r14
 	push r15
+	xor ebp, ebp                    ; the user's value is no frame: backtraces end here
 	sti
 	mov rdi, rsp
-	xor ebp, ebp
 	call syscall_dispatch
 	cli
 	mov rdi, rsp

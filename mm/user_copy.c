@@ -38,6 +38,7 @@ static bool range_is_user(uintptr_t addr, size_t size)
 
 static void user_access_begin(void)
 {
+	might_fault();
 	if (cpu_features.smap)
 		__asm__ volatile("stac" : : : "memory", "cc");
 }

@@ -39,6 +39,8 @@ void sleep_check_acquire(const void *lock, uint16_t rank);
 void sleep_check_release(const void *lock, uint16_t rank);
 /* The caller may sleep: no spinlock, preemption and interrupts on. */
 void might_sleep(void);
+/* The caller may fault on user memory: it may sleep, and take its space's lock and what comes after. */
+void might_fault(void);
 /* The task holds no lock at all: it returns to user mode, or ends. */
 void lock_check_none_held(void);
 /* For a panic: every lock that the processors and their tasks hold, and where each was taken. */
@@ -73,6 +75,9 @@ static inline void sleep_check_release(const void *lock, uint16_t rank)
 	(void)rank;
 }
 static inline void might_sleep(void)
+{
+}
+static inline void might_fault(void)
 {
 }
 static inline void lock_check_none_held(void)

@@ -40,6 +40,8 @@ def sections(console: str) -> tuple[str, str, str]:
         ("sleep-under-spin", "sleeping with 1 spinlocks held", "take_low", "take_sleeping_low"),
         ("wait-under-spin", "sleeping with 1 spinlocks held", "take_low", "wait_for_nothing"),
         ("schedule-under-spin", "preempt_count == 0", "take_low", "go_to_sleep"),
+        ("copy-under-spin", "sleeping with 1 spinlocks held", "take_low", "touch_user"),
+        ("copy-under-space", "user memory is touched under space", "take_reading", "touch_user"),
         ("to-user", "leaves the kernel with 0 sleeping locks", "take_low", "trap_return_to_user"),
         ("to-user-sleeping", "leaves the kernel with 1 sleeping", "take_sleeping_low",
          "trap_return_to_user"),
