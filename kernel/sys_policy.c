@@ -30,6 +30,7 @@ struct policy_request {
 	int policy;
 	uint32_t priority;
 	bool reset_on_fork;
+	bool only_reset; /* nothing else is changed */
 	bool set_nice;
 	int nice;
 	bool timed; /* SCHED_DEADLINE's times are given */
@@ -79,7 +80,8 @@ static int request_apply(const struct policy_request *request, struct task *task
 		return -EPERM;
 	if (request->set_nice)
 		atomic_store(&task->nice, request->nice);
-	atomic_store(&task->policy, request->policy);
+	if (!request->only_reset)
+		atomic_store(&task->policy, request->policy);
 	atomic_store(&task->reset_on_fork, request->reset_on_fork);
 	return 0;
 }
@@ -203,10 +205,9 @@ static void request_from_attr(struct policy_request *request, const struct sched
 		request->policy = atomic_load(&task->policy);
 		request->reset_on_fork = atomic_load(&task->reset_on_fork);
 	}
-	if (attr->sched_flags & SCHED_FLAG_KEEP_PARAMS)
-		request->priority = 0;
-	else
-		request->set_nice = policy_is_fair(request->policy);
+	/* As on Linux, the policy counts as a parameter that is kept. */
+	request->only_reset = attr->sched_flags & SCHED_FLAG_KEEP_PARAMS;
+	request->set_nice = !request->only_reset && policy_is_fair(request->policy);
 }
 
 long sys_sched_setattr(int tid, uintptr_t address, uint32_t flags)
