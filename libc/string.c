@@ -43,9 +43,9 @@ static void copy_few(char *to, const char *from, size_t bytes)
 	}
 }
 
-void *memcpy(void *restrict to, const void *restrict from, size_t bytes)
+void *(memcpy)(void *restrict to, const void *restrict from, size_t bytes)
 {
-	return memmove(to, from, bytes);
+	return (memmove)(to, from, bytes); /* not the builtin: it knows that they do not overlap */
 }
 
 /* Upwards with the processor's block move. The last word is read first: an overlapping move
@@ -71,7 +71,7 @@ static void copy_downwards(char *to, const char *from, size_t bytes)
 	*(word64_t *)to = first;
 }
 
-void *memmove(void *to, const void *from, size_t bytes)
+void *(memmove)(void *to, const void *from, size_t bytes)
 {
 	if (bytes < WORD)
 		copy_few(to, from, bytes);
@@ -82,7 +82,7 @@ void *memmove(void *to, const void *from, size_t bytes)
 	return to;
 }
 
-void *memset(void *to, int byte, size_t bytes)
+void *(memset)(void *to, int byte, size_t bytes)
 {
 	uint64_t pattern = (uint8_t)byte * UINT64_C(0x0101010101010101);
 	char *at = to;
@@ -103,7 +103,7 @@ void *memset(void *to, int byte, size_t bytes)
 	return to;
 }
 
-int memcmp(const void *left, const void *right, size_t bytes)
+int (memcmp)(const void *left, const void *right, size_t bytes)
 {
 	const unsigned char *l = left, *r = right;
 

@@ -65,7 +65,34 @@ static struct fault_ring *ring_here(void)
 	return ring;
 }
 
-static void ring_add(const struct fault_event *event)
+static inline void event_fill(struct fault_event *event, const struct fault *fault,
+			      enum fault_outcome outcome, phys_t frame)
+{
+	const struct task *task = current_task();
+
+	event->time_tsc = cpu_tsc();
+	event->address = fault->address;
+	event->rip = fault->rip;
+	event->frame = frame;
+	event->pid = task->process->pid;
+	event->tid = task->tid;
+	event->error_code = (uint16_t)fault->error_code;
+	event->outcome = (uint8_t)outcome;
+	event->cpu = (uint8_t)cpu_read(id);
+	memcpy(event->name, task->name, sizeof(event->name));
+}
+
+static void trace(const struct fault *fault, enum fault_outcome outcome, phys_t frame)
+{
+	struct fault_event event;
+	char line[FAULT_LINE_SIZE];
+
+	event_fill(&event, fault, outcome, frame);
+	fault_event_print(line, sizeof(line), &event);
+	log_warning("fault: %s", line);
+}
+
+void fault_ring_record(const struct fault *fault, enum fault_outcome outcome, phys_t frame)
 {
 	struct fault_ring *ring;
 	uint64_t at;
@@ -74,36 +101,12 @@ static void ring_add(const struct fault_event *event)
 	ring = ring_here();
 	if (likely(ring)) {
 		at = atomic_load_explicit(&ring->next, memory_order_relaxed);
-		ring->events[at % FAULT_RING_EVENTS] = *event;
-		ring->events[at % FAULT_RING_EVENTS].cpu = (uint8_t)this_cpu()->id;
-		ring->events[at % FAULT_RING_EVENTS].time_tsc = cpu_tsc();
+		event_fill(&ring->events[at % FAULT_RING_EVENTS], fault, outcome, frame);
 		atomic_store_explicit(&ring->next, at + 1, memory_order_release);
 	}
 	preempt_enable();
-}
-
-void fault_ring_record(const struct fault *fault, enum fault_outcome outcome, phys_t frame)
-{
-	struct task *task = current_task();
-	struct fault_event event = {
-		.address = fault->address,
-		.rip = fault->rip,
-		.frame = frame,
-		.pid = task->process->pid,
-		.tid = task->tid,
-		.error_code = (uint16_t)fault->error_code,
-		.outcome = (uint8_t)outcome,
-		.cpu = (uint8_t)cpu_read(id),
-	};
-
-	memcpy(event.name, task->name, sizeof(event.name));
-	ring_add(&event);
-	if (unlikely(trace_to_console)) {
-		char line[FAULT_LINE_SIZE];
-
-		fault_event_print(line, sizeof(line), &event);
-		log_warning("fault: %s", line);
-	}
+	if (unlikely(trace_to_console))
+		trace(fault, outcome, frame);
 }
 
 /* ---- reading ---- */

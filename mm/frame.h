@@ -166,11 +166,5 @@ static inline struct frame *virt_to_frame(const void *virt)
 	return phys_to_frame(virt_to_phys(virt));
 }
 
-/* Clears its 4096 bytes. */
-static inline void frame_clear(struct frame *frame)
-{
-	void *to = frame_virt(frame);
-	uint64_t words = PAGE_SIZE / 8;
-
-	__asm__ volatile("rep stosq" : "+D"(to), "+c"(words) : "a"(0ul) : "memory");
-}
+/* Clears its 4096 bytes. Any context. */
+void frame_clear(struct frame *frame);

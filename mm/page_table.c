@@ -100,42 +100,72 @@ static void slot_set(struct page_slot *slot, struct mem_space *space, uintptr_t 
 	slot->entry = &table_entries(leaf)[page_table_slot(address, LEVEL_LEAF)];
 }
 
-int page_slot_lock(struct mem_space *space, uintptr_t address, bool has_object, struct page_slot *slot)
-	NO_THREAD_SAFETY_ANALYSIS
+/*
+ * The leaf table of `address` in an existing tree, or NULL; then *skip is the span below the
+ * missing table, so that a walk of a sparse range costs what is there.
+ */
+static inline struct frame *leaf_find(struct mem_space *space, uintptr_t address, uint64_t *skip)
+{
+	uint64_t value = space->root;
+
+#pragma GCC unroll 3
+	for (unsigned level = LEVEL_ROOT; level > LEVEL_LEAF; level--) {
+		const uint64_t *entries = phys_to_virt(value & PAGE_FRAME_MASK);
+
+		value = entry_load(&entries[page_table_slot(address, level)]);
+		if (unlikely(!(value & PAGE_PRESENT))) {
+			*skip = 1ull << (PAGE_SHIFT + 9 * (level - 1));
+			return NULL;
+		}
+	}
+	*skip = PAGE_LEAF_SPAN;
+	return entry_frame(value);
+}
+
+/* The same, missing tables made and, for an object's zone, all marked, from the root down. NULL: no memory. */
+static __attribute__((noinline)) struct frame *leaf_make(struct mem_space *space, uintptr_t address,
+							 bool has_object)
 {
 	struct frame *table = phys_to_frame(space->root);
 
-	for (unsigned level = LEVEL_ROOT; level > LEVEL_LEAF; level--) {
+	for (unsigned level = LEVEL_ROOT; level > LEVEL_LEAF && table; level--) {
 		uint64_t *entry = &table_entries(table)[page_table_slot(address, level)];
 		uint64_t value = entry_load(entry);
 
 		if (has_object)
 			mark_has_object(table);
 		table = value & PAGE_PRESENT ? entry_frame(value) : table_add(space, table, entry);
-		if (!table)
-			return -ENOMEM;
 	}
-	if (has_object)
+	if (table && has_object)
 		mark_has_object(table);
-	slot_set(slot, space, address, table);
-	spin_lock(&table->lock);
+	return table;
+}
+
+int page_slot_lock(struct mem_space *space, uintptr_t address, bool has_object, struct page_slot *slot)
+	NO_THREAD_SAFETY_ANALYSIS
+{
+	uint64_t span;
+	struct frame *leaf = leaf_find(space, address, &span);
+
+	if (unlikely(!leaf || (has_object && !(frame_state(leaf) & FRAME_HAS_OBJECT))))
+		leaf = leaf_make(space, address, has_object);
+	if (!leaf)
+		return -ENOMEM;
+	slot_set(slot, space, address, leaf);
+	spin_lock(&leaf->lock);
 	return 0;
 }
 
 bool page_slot_lock_existing(struct mem_space *space, uintptr_t address, struct page_slot *slot)
 	NO_THREAD_SAFETY_ANALYSIS
 {
-	struct frame *table = phys_to_frame(space->root);
+	uint64_t span;
+	struct frame *leaf = leaf_find(space, address, &span);
 
-	for (unsigned level = LEVEL_ROOT; level > LEVEL_LEAF; level--) {
-		uint64_t value = entry_load(&table_entries(table)[page_table_slot(address, level)]);
-
-		if (!(value & PAGE_PRESENT))
-			return false;
-		table = entry_frame(value);
-	}
-	slot_set(slot, space, address, table);
-	spin_lock(&table->lock);
+	if (!leaf)
+		return false;
+	slot_set(slot, space, address, leaf);
+	spin_lock(&leaf->lock);
 	return true;
 }
 
@@ -326,27 +356,6 @@ static void gather_entry(struct gather *gather, uintptr_t page, struct frame *ta
 		gather_frame(gather, page, frame, written);
 	else
 		gather_note(gather, page);
-}
-
-/*
- * The leaf table of `address` in an existing tree, or NULL; then *skip is the span below the
- * missing table, so that a walk of a sparse range costs what is there.
- */
-static struct frame *leaf_find(struct mem_space *space, uintptr_t address, uint64_t *skip)
-{
-	struct frame *table = phys_to_frame(space->root);
-
-	for (unsigned level = LEVEL_ROOT; level > LEVEL_LEAF; level--) {
-		uint64_t value = entry_load(&table_entries(table)[page_table_slot(address, level)]);
-
-		if (!(value & PAGE_PRESENT)) {
-			*skip = 1ull << (PAGE_SHIFT + 9 * (level - 1));
-			return NULL;
-		}
-		table = entry_frame(value);
-	}
-	*skip = PAGE_LEAF_SPAN;
-	return table;
 }
 
 static uintptr_t next_span(uintptr_t address, uint64_t span, uintptr_t end)

@@ -8,10 +8,19 @@
 
 #include <stddef.h>
 
-void *memcpy(void *restrict to, const void *restrict from, size_t bytes);
-void *memmove(void *to, const void *from, size_t bytes); /* the blocks may overlap */
-void *memset(void *to, int byte, size_t bytes);
-int memcmp(const void *left, const void *right, size_t bytes);
+/*
+ * The four below are builtins of the compiler, which copies, fills and compares a few bytes of known
+ * number in place and calls the functions otherwise; -ffreestanding alone would always call.
+ */
+#define memcpy(to, from, bytes) __builtin_memcpy(to, from, bytes)
+#define memmove(to, from, bytes) __builtin_memmove(to, from, bytes)
+#define memset(to, byte, bytes) __builtin_memset(to, byte, bytes)
+#define memcmp(left, right, bytes) __builtin_memcmp(left, right, bytes)
+
+void *(memcpy)(void *restrict to, const void *restrict from, size_t bytes);
+void *(memmove)(void *to, const void *from, size_t bytes); /* the blocks may overlap */
+void *(memset)(void *to, int byte, size_t bytes);
+int (memcmp)(const void *left, const void *right, size_t bytes);
 void *memchr(const void *block, int byte, size_t bytes);
 
 size_t strlen(const char *string);
