@@ -11,7 +11,7 @@
 static long name_set(uintptr_t user)
 {
 	struct task *task = current_task();
-	char name[TASK_NAME_SIZE];
+	char name[TASK_NAME_SIZE] = "";
 	ssize_t length = copy_string_from_user(name, user, sizeof(name));
 
 	if (length < 0 && length != -ENAMETOOLONG)
@@ -19,6 +19,15 @@ static long name_set(uintptr_t user)
 	name[TASK_NAME_SIZE - 1] = '\0';
 	memcpy(task->name, name, sizeof(name));
 	return 0;
+}
+
+/* What lies behind the name's end is nobody's business. */
+static long name_get(uintptr_t user)
+{
+	char name[TASK_NAME_SIZE] = "";
+
+	strlcpy(name, current_task()->name, sizeof(name));
+	return copy_to_user(user, name, sizeof(name));
 }
 
 static long death_signal_set(uint64_t signal)
@@ -44,7 +53,7 @@ long sys_prctl(int option, uint64_t arg2, uint64_t arg3, uint64_t arg4, uint64_t
 	case PR_SET_NAME:
 		return name_set(arg2);
 	case PR_GET_NAME:
-		return copy_to_user(arg2, current_task()->name, TASK_NAME_SIZE);
+		return name_get(arg2);
 	case PR_SET_PDEATHSIG:
 		return death_signal_set(arg2);
 	case PR_GET_PDEATHSIG:

@@ -1,6 +1,6 @@
 /*
- * proc_sched.c - what /proc says about processors, time and threads: stat, uptime, loadavg, cpuinfo,
- * interrupts, and stat and status of processes and threads.
+ * proc_sched.c - what /proc says about processors, time and threads: stat, uptime, loadavg,
+ * cpuinfo, interrupts, and stat and status of processes and threads.
  */
 #include "helpers.h"
 
@@ -85,7 +85,8 @@ static void a_line_per_processor(void)
 	}
 }
 
-/* Work on one processor is counted there, as a nice program's where it is one, and never taken back. */
+/* Work on one processor is counted there, as a nice program's where it is one, and never taken
+ * back. */
 static void busy_time_is_counted(int nice_value, int field)
 {
 	static struct cpu_times sum, before[CPUS_MAX], now[CPUS_MAX];
@@ -264,7 +265,16 @@ static void interrupts_counted(void)
 /* --- stat of processes and threads ------------------------------------------------------------ */
 
 /* Columns as numbered in proc(5). */
-enum column { STATE = 3, UTIME = 14, STIME, PRIORITY = 18, NICE, THREADS, STARTED = 22, POLICY = 41 };
+enum column {
+	STATE = 3,
+	UTIME = 14,
+	STIME,
+	PRIORITY = 18,
+	NICE,
+	THREADS,
+	STARTED = 22,
+	POLICY = 41
+};
 
 struct stat_line {
 	int id;
@@ -349,7 +359,8 @@ static void priority_and_nice(void)
 	struct stat_line stat;
 
 	stat_of_process(getpid(), &stat);
-	expect(stat.columns[PRIORITY] == 20 && stat.columns[NICE] == 0 && stat.columns[POLICY] == 0);
+	expect(stat.columns[PRIORITY] == 20 && stat.columns[NICE] == 0 &&
+	       stat.columns[POLICY] == 0);
 	expect(setpriority(PRIO_PROCESS, 0, 7) == 0);
 	expect(sched_setscheduler(0, SCHED_BATCH, &none) == 0);
 	stat_of_process(getpid(), &stat);
@@ -483,6 +494,20 @@ static void threads_are_listed(void)
 	expect_equal(proc_number("/proc/self/status", "Threads"), 1);
 }
 
+static void names_end_with_zeros(void)
+{
+	char name[16];
+
+	expect(prctl(PR_SET_NAME, "a very long name that is cut") == 0);
+	expect(prctl(PR_GET_NAME, name) == 0 && strcmp(name, "a very long nam") == 0);
+	expect(prctl(PR_SET_NAME, "x") == 0);
+	memset(name, 0xff, sizeof(name));
+	expect(prctl(PR_GET_NAME, name) == 0 && strcmp(name, "x") == 0);
+	expect_filled(name + 1, 0, sizeof(name) - 1);
+	proc_read("/proc/thread-self/comm", text, sizeof(text));
+	expect(strcmp(text, "x\n") == 0);
+}
+
 static void threads_have_their_own_times(void)
 {
 	struct stat_line process, worker, sleeper, main_thread;
@@ -530,6 +555,7 @@ static const struct tap_case cases[] = {
 	{"priority, nice value and policy", priority_and_nice},
 	{"stat and getrusage agree about time", times_agree},
 	{"threads are listed, with their names", threads_are_listed},
+	{"nothing shows behind a name's end", names_end_with_zeros},
 	{"threads have their own times", threads_have_their_own_times},
 	{"switches are counted", switches_are_counted},
 };
