@@ -1,9 +1,11 @@
 /*
- * fs/procfs_processors.c - files of /proc about each processor: cpuinfo, interrupts. Formats: proc(5),
- * and Linux's arch/x86/kernel/cpu/proc.c and irq.c.
+ * fs/procfs_processors.c - files of /proc about each processor: cpuinfo, interrupts. Formats:
+ * proc(5), and Linux's arch/x86/kernel/cpu/proc.c and irq.c.
  *
  * All processors are taken to be of one kind: what CPUID says is asked of the one we run on. They
  * are shown as the cores of one package.
+ *
+ * Tests: tests/guest/proc_sched.c.
  */
 #include <fs/procfs_private.h>
 #include <kernel/cpu.h>
@@ -22,20 +24,21 @@ struct cpu_flag {
 
 /* SDM vol. 2, CPUID, leaf 1: what programs use; names as Linux has them. */
 static const struct cpu_flag flags_edx[] = {
-	{0, "fpu"},   {4, "tsc"},   {5, "msr"},   {6, "pae"},   {8, "cx8"},   {9, "apic"},
-	{13, "pge"},  {15, "cmov"}, {16, "pat"},  {19, "clflush"}, {23, "mmx"}, {24, "fxsr"},
-	{25, "sse"},  {26, "sse2"},
+	{0, "fpu"},  {4, "tsc"},   {5, "msr"},	 {6, "pae"},   {8, "cx8"},
+	{9, "apic"}, {13, "pge"},  {15, "cmov"}, {16, "pat"},  {19, "clflush"},
+	{23, "mmx"}, {24, "fxsr"}, {25, "sse"},	 {26, "sse2"},
 };
 static const struct cpu_flag flags_ecx[] = {
-	{0, "pni"},   {1, "pclmulqdq"}, {9, "ssse3"}, {13, "cx16"}, {19, "sse4_1"},
-	{20, "sse4_2"}, {22, "movbe"},  {23, "popcnt"}, {25, "aes"}, {30, "rdrand"},
+	{0, "pni"},	{1, "pclmulqdq"}, {9, "ssse3"},	  {13, "cx16"}, {19, "sse4_1"},
+	{20, "sse4_2"}, {22, "movbe"},	  {23, "popcnt"}, {25, "aes"},	{30, "rdrand"},
 };
 /* Leaf 0x80000001, edx. */
 static const struct cpu_flag flags_extended[] = {
 	{11, "syscall"}, {20, "nx"}, {26, "pdpe1gb"}, {27, "rdtscp"}, {29, "lm"},
 };
 
-static void print_flags(struct text *text, uint32_t bits, const struct cpu_flag *flags, size_t count)
+static void print_flags(struct text *text, uint32_t bits, const struct cpu_flag *flags,
+			size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		if (bits & 1u << flags[i].bit)
@@ -93,10 +96,12 @@ static void print_abilities(struct text *text)
 {
 	struct cpuid version = cpuid_read(1, 0);
 
-	text_print(text, "fpu\t\t: yes\nfpu_exception\t: yes\ncpuid level\t: %u\nwp\t\t: yes\nflags\t\t:",
+	text_print(text,
+		   "fpu\t\t: yes\nfpu_exception\t: yes\ncpuid level\t: %u\nwp\t\t: yes\nflags\t\t:",
 		   cpuid_read(0, 0).eax);
 	print_flags(text, version.edx, flags_edx, ARRAY_SIZE(flags_edx));
-	print_flags(text, cpuid_read(CPUID_EXTENDED, 0).edx, flags_extended, ARRAY_SIZE(flags_extended));
+	print_flags(text, cpuid_read(CPUID_EXTENDED, 0).edx, flags_extended,
+		    ARRAY_SIZE(flags_extended));
 	print_flags(text, version.ecx, flags_ecx, ARRAY_SIZE(flags_ecx));
 	text_print(text, "\nclflush size\t: %u\n", (version.ebx >> 8 & 0xff) * 8);
 	text_print(text, "address sizes\t: %u bits physical, %u bits virtual\n\n",

@@ -1,7 +1,7 @@
 /*
  * fs/procfs_system.c - files of /proc about the system as a whole: memory, time, load. Formats: proc(5).
  *
- * Not here: what each processor is and does (procfs_processors.c).
+ * Not here: what each processor is and does (procfs_processors.c). Tests: tests/guest/proc_sched.c.
  */
 #include <fs/procfs_private.h>
 #include <fs/tmpfs.h>

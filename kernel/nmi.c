@@ -3,6 +3,8 @@
  *
  * The asker writes what it wants and sends an NMI; the one asked writes down its call chain and says
  * so. It logs nothing itself: it may have been interrupted while it held the log's lock.
+ *
+ * Tests: tests/debug/test_processors.py.
  */
 #include <drivers/lapic.h>
 #include <drivers/power.h>

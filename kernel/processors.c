@@ -6,7 +6,7 @@
  * its idle task's stack, and counts itself in; only then comes the next, so one block and one page
  * serve all.
  *
- * The first task calls processors_start. Tests: tests/serial/test_processors.py.
+ * The first task calls processors_start. Tests: test_processors.py in tests/serial/ and tests/debug/.
  */
 #include <boot/boot_info.h>
 #include <drivers/interrupt.h>

@@ -8,7 +8,7 @@
  * still finds it there holds the task. Two queues are never waited for at once: stealing only
  * tries the second.
  *
- * Tests: tests/guest/sched.c.
+ * Tests: tests/guest/sched.c, sched_affinity.c.
  */
 #include <kernel/run_queue.h>
 #include <kernel/task.h>

@@ -13,6 +13,7 @@
  *
  * Locks: the run queues' (kernel/run_queue.h), interrupts off; everything [R] in task.h.
  * Not here: which of the waiting tasks is next, and where a woken one goes (run_queue.c).
+ * Tests: tests/guest/sched.c, sched_affinity.c.
  */
 #include <drivers/lapic.h>
 #include <kernel/base/cross_call.h>

@@ -24,7 +24,7 @@
 #include <string.h>
 
 #define REAL_TIME_PRIORITY_MAX 99 /* sched(7) */
-#define ATTR_SIZE_FIRST 48        /* sched_setattr(2): struct sched_attr of Linux 3.14 */
+#define ATTR_SIZE_FIRST 48	  /* sched_setattr(2): struct sched_attr of Linux 3.14 */
 
 struct policy_request {
 	int policy;
@@ -52,13 +52,15 @@ static bool request_has_meaning(const struct policy_request *request)
 		return request->priority >= 1 && request->priority <= REAL_TIME_PRIORITY_MAX;
 	if (request->priority)
 		return false;
-	return policy_is_fair(request->policy) || (request->policy == SCHED_DEADLINE && request->timed);
+	return policy_is_fair(request->policy) ||
+	       (request->policy == SCHED_DEADLINE && request->timed);
 }
 
 static bool request_is_allowed(const struct policy_request *request, const struct task *task)
 {
 	int nice = atomic_load(&task->nice);
-	bool leaves_idle = atomic_load(&task->policy) == SCHED_IDLE && request->policy != SCHED_IDLE;
+	bool leaves_idle =
+		atomic_load(&task->policy) == SCHED_IDLE && request->policy != SCHED_IDLE;
 
 	if (!policy_is_fair(request->policy))
 		return false;
@@ -69,7 +71,8 @@ static bool request_is_allowed(const struct policy_request *request, const struc
 	/* As if the nice value became so much lower. */
 	if (leaves_idle && nice < NICE_MAX && !sched_may_nice(task, nice - 1))
 		return false;
-	return sched_may_change(task) && (request->reset_on_fork || !atomic_load(&task->reset_on_fork));
+	return sched_may_change(task) &&
+	       (request->reset_on_fork || !atomic_load(&task->reset_on_fork));
 }
 
 static int request_apply(const struct policy_request *request, struct task *task)
@@ -86,7 +89,8 @@ static int request_apply(const struct policy_request *request, struct task *task
 	return 0;
 }
 
-/* NULL where Linux's calls say EINVAL for a negative number, and ESRCH for one that names nobody. */
+/* NULL where Linux's calls say EINVAL for a negative number, and ESRCH for one that names nobody.
+ */
 static struct task *target_or_error(int tid, long *error)
 {
 	struct task *task = tid < 0 ? NULL : sched_target(tid);

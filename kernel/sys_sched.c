@@ -1,8 +1,9 @@
 /*
- * kernel/sys_sched.c - where threads run and how eagerly, as programs ask for it: processors, nice values.
+ * kernel/sys_sched.c - where threads run and how eagerly, as programs ask for it: processors, nice
+ * values.
  *
- * Both belong to the thread, as on Linux. The scheduler reads a thread's nice value when it gives it
- * its next slice (run_queue.c), so a new one is felt within a round.
+ * Both belong to the thread, as on Linux. The scheduler reads a thread's nice value when it gives
+ * it its next slice (run_queue.c), so a new one is felt within a round.
  *
  * Locks: task_tree_lock to look at threads that are not ours; the run queue's, inside
  * task_set_affinity.
@@ -65,7 +66,8 @@ long sys_getcpu(uintptr_t cpu, uintptr_t node, uintptr_t unused)
 	return 0;
 }
 
-/* One word of bits holds all the processors there may be; more of a caller's set is not looked at. */
+/* One word of bits holds all the processors there may be; more of a caller's set is not looked at.
+ */
 static uint64_t cpus_that_run(void)
 {
 	return (1ull << cpu_count()) - 1;
@@ -140,7 +142,8 @@ static bool nice_concerns(const struct nice_request *request, const struct proce
 	const struct process *self = current_process();
 
 	if (request->which == PRIO_PGRP)
-		return process->process_group == (request->who ? request->who : self->process_group);
+		return process->process_group ==
+		       (request->who ? request->who : self->process_group);
 	return process->uid == (request->who ? (uint32_t)request->who : self->uid);
 }
 
@@ -150,7 +153,7 @@ static bool nice_process(struct process *process, void *arg) NO_THREAD_SAFETY_AN
 	struct task *task;
 
 	if (nice_concerns(request, process))
-		list_for_each_entry(task, &process->threads, thread_link)
+		list_for_each_entry (task, &process->threads, thread_link)
 			nice_thread(request, task);
 	return true;
 }

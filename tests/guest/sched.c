@@ -1,6 +1,6 @@
 /*
- * sched.c - who gets the processor: policies, nice values and their effect, yielding, and that nobody
- * starves.
+ * sched.c - who gets the processor: policies, nice values and their effect, yielding, and that
+ * nobody starves.
  *
  * Where threads run is sched_affinity.c's. Effects are compared by work done, never by time.
  */
@@ -172,7 +172,8 @@ static long set_attr(const struct sched_attr *attr)
 
 static void attributes(void)
 {
-	struct sched_attr attr = {.size = sizeof(attr), .sched_policy = SCHED_BATCH, .sched_nice = 7};
+	struct sched_attr attr = {
+		.size = sizeof(attr), .sched_policy = SCHED_BATCH, .sched_nice = 7};
 
 	expect(set_attr(&attr) == 0);
 	expect_equal(sched_getscheduler(0), SCHED_BATCH);
@@ -184,7 +185,8 @@ static void attributes(void)
 	memset(&attr, 0xff, sizeof(attr));
 	expect(get_attr(&attr, ATTR_SIZE_FIRST) == 0);
 	expect_equal(attr.size, ATTR_SIZE_FIRST);
-	expect(attr.sched_policy == SCHED_BATCH && attr.sched_nice == 7); /* "params" are all but the flag */
+	expect(attr.sched_policy == SCHED_BATCH &&
+	       attr.sched_nice == 7); /* "params" are all but the flag */
 	expect_equal(attr.sched_flags, SCHED_FLAG_RESET_ON_FORK);
 	expect_equal(attr.sched_priority, 0);
 	attr = (struct sched_attr){.sched_flags = SCHED_FLAG_KEEP_POLICY, .sched_nice = 100};
@@ -413,7 +415,7 @@ static void *spin_and_end(void *argument)
 			spinner->work++;
 		if (go && i % 1024 == 0) {
 			if (until_ms == 0)
-				until_ms = own_cpu_ms() + 700;
+				until_ms = own_cpu_ms() + 400;
 			stop = own_cpu_ms() >= until_ms;
 		}
 	}
@@ -511,7 +513,8 @@ static void nobody_starves(void)
 		expect_joined(spinners[i].thread);
 }
 
-/* Each waits for its turn by yielding. If yielding did nothing it would take a slice of them a turn. */
+/* Each waits for its turn by yielding. If yielding did nothing it would take a slice of them a
+ * turn. */
 enum { HANDOVERS = 500 };
 static _Atomic int turn;
 static _Atomic long yields;
@@ -617,7 +620,8 @@ static void no_wakeup_is_lost(void)
 	play_ring(nothing);
 }
 
-/* Each thread is sent around between sleeping, waking up and running; it may have ended meanwhile. */
+/* Each thread is sent around between sleeping, waking up and running; it may have ended meanwhile.
+ */
 static void shake(void)
 {
 	cpu_set_t all, some;
@@ -653,7 +657,8 @@ static const struct tap_case cases[] = {
 	{"wrong nice requests", nice_errors},
 	{"what users may do to nice values", what_users_may_do_to_nice_values},
 	{"nice values of groups and users", groups_and_users},
-	{"a nice value is the thread's; fork, threads and exec keep it", nice_is_the_threads_and_inherited},
+	{"a nice value is the thread's; fork, threads and exec keep it",
+	 nice_is_the_threads_and_inherited},
 	{"reset on fork", reset_on_fork},
 	{"a nice thread gets less", a_nice_thread_gets_less},
 	{"a SCHED_IDLE thread gets less", an_idle_thread_gets_less},

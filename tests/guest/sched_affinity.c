@@ -79,7 +79,8 @@ static void sizes_and_errors(void)
 	expect_errno(get_mask(-1, sizeof(mask), mask), ESRCH);
 
 	expect(set_mask(0, (size_t)bytes, mask) == 0);
-	expect(set_mask(own_tid(), sizeof(mask), mask) == 0); /* what is past the kernel's size is ignored */
+	expect(set_mask(own_tid(), sizeof(mask), mask) ==
+	       0); /* what is past the kernel's size is ignored */
 	expect_errno(set_mask(0, 0, mask), EINVAL);
 	expect_errno(set_mask(0, sizeof(nobody), nobody), EINVAL);
 	expect_errno(set_mask(0, 8, (void *)16), EFAULT);
@@ -402,7 +403,8 @@ static void line_of(const char *path, const char *key, char *line, size_t bytes)
 	proc_read(path, text, sizeof(text));
 	for (char *at = strtok(text, "\n"); at != NULL; at = strtok(NULL, "\n"))
 		if (strncmp(at, key, length) == 0 && at[length] == ':') {
-			snprintf(line, bytes, "%s", at + length + 1 + strspn(at + length + 1, " \t"));
+			snprintf(line, bytes, "%s",
+				 at + length + 1 + strspn(at + length + 1, " \t"));
 			return;
 		}
 	tap_fail(HERE, "%s has no %s", path, key);

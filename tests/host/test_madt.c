@@ -2,8 +2,8 @@
  * tests/host/test_madt.c - drivers/madt.c: what the firmware's table of processors says.
  *
  * Tables are built here byte by byte as ACPI 6.4, 5.2.12 says. Each is parsed in a block of exactly
- * its size, so that the address sanitizer sees a byte too far; every truncation of a table is tried,
- * every byte of it damaged, and random ones.
+ * its size, so that the address sanitizer sees a byte too far; every truncation of a table is
+ * tried, every byte of it damaged, and random ones.
  */
 #include "host_kernel.h"
 
@@ -212,7 +212,8 @@ static void more_than_fits(void **state)
 	assert_int_equal(madt.processor_count, 255);
 	assert_int_equal(madt.processors[254], 254);
 	assert_int_equal(madt.ioapic_count, MADT_IOAPICS_MAX);
-	assert_int_equal(madt.ioapics[MADT_IOAPICS_MAX - 1].first_input, 24 * (MADT_IOAPICS_MAX - 1));
+	assert_int_equal(madt.ioapics[MADT_IOAPICS_MAX - 1].first_input,
+			 24 * (MADT_IOAPICS_MAX - 1));
 	assert_int_equal(madt.override_count, MADT_OVERRIDES_MAX);
 }
 
