@@ -488,6 +488,7 @@ static void sleep_often(void)
 static void nobody_starves(void)
 {
 	static struct spinner spinners[12];
+	unsigned long before[12];
 
 	stay_here();
 	go = true;
@@ -502,12 +503,11 @@ static void nobody_starves(void)
 	if (on_stos())
 		by_policy(spinners[3].tid); /* Linux lets it wait for minutes */
 	sleep_often();
-	for (size_t i = 0; i < ARRAY_LENGTH(spinners); i++) {
-		unsigned long before = spinners[i].work;
-
-		while (spinners[i].work == before)
+	for (size_t i = 0; i < ARRAY_LENGTH(spinners); i++)
+		before[i] = spinners[i].work;
+	for (size_t i = 0; i < ARRAY_LENGTH(spinners); i++)
+		while (spinners[i].work == before[i])
 			sleep_ms(1);
-	}
 	stop = true;
 	for (size_t i = 0; i < ARRAY_LENGTH(spinners); i++)
 		expect_joined(spinners[i].thread);
