@@ -389,6 +389,7 @@ void task_set_affinity(struct task *task, uint64_t cpus_allowed) NO_THREAD_SAFET
 		spin_unlock(&queue->lock);
 	} else if (!list_empty(&task->run_link)) {
 		run_queue_remove(queue, task);
+		task->on_run_queue = true; /* its state may say SLEEPING: nobody else is to put it into a queue */
 		place_and_unlock(queue, task, PLACE_FIRST);
 	} else {
 		spin_unlock(&queue->lock);
