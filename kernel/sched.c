@@ -349,7 +349,10 @@ void task_wake_for_signal(struct task *task, bool fatal) NO_THREAD_SAFETY_ANALYS
 	wake_done(flags);
 }
 
-/* It shares what is left of its parent's slice, so that forking gains nobody time. */
+/*
+ * It shares what is left of its parent's slice, so that forking gains nobody time. While the parent runs,
+ * only its own processor, the caller, uses that.
+ */
 static void slice_inherit(struct task *task, struct task *parent)
 {
 	if (parent == this_cpu()->idle)
@@ -362,12 +365,9 @@ static void slice_inherit(struct task *task, struct task *parent)
 void task_start(struct task *task) NO_THREAD_SAFETY_ANALYSIS
 {
 	uint64_t flags = irq_save();
-	struct run_queue *queue = this_queue();
-	struct task *parent = current_task();
+	struct run_queue *queue = run_queue_lock_of(task);
 
-	spin_lock(&queue->lock);
-	slice_inherit(task, parent);
-	atomic_store(&task->cpu, cpu_read(id));
+	slice_inherit(task, current_task());
 	atomic_store(&task->state, TASK_RUNNABLE);
 	place_and_unlock(queue, task, PLACE_NEW);
 	wake_done(flags);

@@ -35,14 +35,13 @@ static void task_init(struct task *task, struct process *process, const char *na
 {
 	atomic_init(&task->refs, 1);
 	atomic_init(&task->state, TASK_SLEEPING);
+	atomic_init(&task->cpu, cpu_read(id)); /* it can be found, and its affinity set, before it starts */
 	task->process = process;
 	settings_inherit(task, current_task());
-	task->wake_deadline_ns = UINT64_MAX;
 	task->started_ns = time_monotonic_ns();
 	task->alt_stack.flags = SS_DISABLE;
 	strlcpy(task->name, name, sizeof(task->name));
 	list_init(&task->run_link);
-	list_init(&task->timer_link);
 	list_init(&task->thread_link);
 	signal_queue_init(&task->pending);
 	wait_queue_init(&task->vfork_wait);
