@@ -55,7 +55,6 @@ struct task {
 	int tid;                        /* [P] changes only when a thread other than the first execs */
 	struct process *process;        /* [I] */
 	struct mem_space *space;        /* [T] written, others under task_tree_lock; NULL: kernel task or dead */
-	struct mem_space *lent_space;   /* a kernel task runs on whatever is loaded */
 	char name[TASK_NAME_SIZE];      /* [T] */
 
 	/* scheduling */
@@ -71,8 +70,6 @@ struct task {
 	uint64_t round;                 /* [R] when it got its slice */
 	uint64_t run_since_ns;          /* [R] since when it runs */
 	struct list_node run_link;      /* [R] */
-	uint64_t wake_deadline_ns;      /* timer list; UINT64_MAX: none */
-	struct list_node timer_link;
 	uint64_t user_ns, system_ns;    /* CPU time */
 	uint64_t voluntary_switches, involuntary_switches;
 	uint64_t started_ns;
