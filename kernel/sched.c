@@ -193,12 +193,14 @@ static void switch_away(enum leave_why why) NO_THREAD_SAFETY_ANALYSIS
 	struct run_queue *queue = &run_queues[cpu->id];
 	struct task *prev = cpu->current, *next;
 	uint64_t now_ns;
+	bool goes_on;
 
 	spin_lock(&queue->lock);
 	now_ns = time_monotonic_ns();
 	cpu->need_resched = 0;
 	account_leaving(cpu, prev, now_ns);
-	if (prev != cpu->idle && (why == LEAVE_PREEMPTED || atomic_load(&prev->state) == TASK_RUNNABLE))
+	goes_on = why == LEAVE_PREEMPTED || atomic_load(&prev->state) == TASK_RUNNABLE;
+	if (prev != cpu->idle && goes_on)
 		put_back(queue, prev, why);
 	next = choose_next(queue);
 	account_coming(cpu, prev, next, now_ns);
@@ -206,7 +208,7 @@ static void switch_away(enum leave_why why) NO_THREAD_SAFETY_ANALYSIS
 		spin_unlock(&queue->lock);
 		return;
 	}
-	if (why == LEAVE_PREEMPTED)
+	if (goes_on) /* sched_yield too, as on Linux */
 		prev->involuntary_switches++;
 	else
 		prev->voluntary_switches++;
