@@ -36,7 +36,7 @@ enum run_queue_place {
 	PLACE_WOKEN, /* it slept */
 	PLACE_FIRST, /* it was interrupted in its slice */
 	PLACE_NEW,   /* it never ran */
-	PLACE_LAST,  /* it gave the rest away */
+	PLACE_LAST,  /* it gave the rest away, or comes from another queue */
 };
 /* Puts a task that is in no queue into this one, which is locked; tells task->cpu. */
 void run_queue_add(struct run_queue *queue, struct task *task, enum run_queue_place place)

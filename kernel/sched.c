@@ -58,7 +58,8 @@ static void notice(struct cpu *cpu, const struct task *task)
 
 /*
  * A runnable task that is on no processor and in no queue, `queue` being the one of task->cpu: goes to the
- * best one. Unlocks.
+ * best one. If that is another, it joins in the next round: tasks that move to and fro would otherwise bring new
+ * slices each time, and the round of those who stay would not end. Unlocks.
  */
 static void place_and_unlock(struct run_queue *queue, struct task *task, enum run_queue_place place)
 	NO_THREAD_SAFETY_ANALYSIS
@@ -69,6 +70,7 @@ static void place_and_unlock(struct run_queue *queue, struct task *task, enum ru
 
 		if (chosen == queue)
 			break;
+		place = PLACE_LAST;
 		atomic_store(&task->cpu, cpu);
 		spin_unlock(&queue->lock);
 		queue = chosen;

@@ -354,6 +354,51 @@ static void bound_spinners_stop_nobody(void)
 		expect_equal(pthread_join(spinners[i], NULL), 0);
 }
 
+static long long monotonic_ms(void)
+{
+	struct timespec now;
+
+	expect(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
+	return now.tv_sec * 1000ll + now.tv_nsec / 1000000;
+}
+
+enum { HOPPERS = 16, HOP_MS = 5 };
+
+/* Uses its turn on the first processor, then goes where the next turn comes sooner. */
+static void *hop(void *cpus)
+{
+	const int *pair = cpus;
+
+	while (!stop) {
+		long long until_ms = monotonic_ms() + HOP_MS;
+
+		pin_to(0, pair[0]);
+		while (!stop && monotonic_ms() < until_ms)
+			;
+		pin_to(0, pair[1]);
+	}
+	return NULL;
+}
+
+/* Who moves to and fro does not bring new time along for ever: who stays gets on too. */
+static void hoppers_starve_nobody(void)
+{
+	pthread_t hoppers[HOPPERS];
+	int cpus[2];
+
+	two_cpus(cpus);
+	for (size_t i = 0; i < ARRAY_LENGTH(hoppers); i++)
+		hoppers[i] = start_thread(hop, cpus);
+	pin_to(0, cpus[0]);
+	for (long long until_ms = monotonic_ms() + 50; monotonic_ms() < until_ms;)
+		; /* its first turn is over */
+	for (volatile int work = 0; work < 20000000; work++)
+		;
+	stop = true;
+	for (size_t i = 0; i < ARRAY_LENGTH(hoppers); i++)
+		expect_equal(pthread_join(hoppers[i], NULL), 0);
+}
+
 /* Two that may run anywhere play ball while one processor has a long queue nobody may help with. */
 static void *play_anywhere(void *argument)
 {
@@ -464,6 +509,7 @@ static const struct tap_case cases[] = {
 	{"it is the thread's own", of_the_thread_alone},
 	{"two threads on two processors run at once", at_the_same_time},
 	{"threads bound to one processor stop nobody", bound_spinners_stop_nobody},
+	{"threads that move to and fro starve nobody", hoppers_starve_nobody},
 	{"free threads find free processors", free_threads_find_free_processors},
 	{"status shows where a thread may run", status_shows_it},
 	{"stat shows where it runs", stat_shows_it},
