@@ -25,10 +25,19 @@ struct tlb_request {
 	uintptr_t beg, end;
 };
 
+/* A request to leave the space (tlb_answer) must not come in between: its root would be loaded again. */
+static void flush_all(void)
+{
+	uint64_t flags = irq_save();
+
+	cr3_write(cr3_read());
+	irq_restore(flags);
+}
+
 static void flush_pages(uintptr_t beg, uintptr_t end)
 {
 	if ((end - beg) >> PAGE_SHIFT > FLUSH_ALL_PAGES)
-		cr3_write(cr3_read());
+		flush_all();
 	else
 		for (uintptr_t page = beg; page < end; page += PAGE_SIZE)
 			__asm__ volatile("invlpg (%0)" : : "r"(page) : "memory");
