@@ -16,6 +16,7 @@ PVH_BOOT_MAGIC          equ 0x336ec578  ; XEN_HVM_START_MAGIC_VALUE, also the st
 
 CR0_PE equ 1 << 0
 CR0_MP equ 1 << 1
+CR0_NE equ 1 << 5                       ; x87 errors are exceptions, not a line of the PIC
 CR0_WP equ 1 << 16
 CR0_PG equ 1 << 31
 CR4_PAE equ 1 << 5
@@ -103,7 +104,7 @@ boot_common:
 	rdmsr
 	or eax, EFER_LME | EFER_NXE | EFER_SCE
 	wrmsr
-	mov eax, CR0_PE | CR0_MP | CR0_WP | CR0_PG
+	mov eax, CR0_PE | CR0_MP | CR0_NE | CR0_WP | CR0_PG
 	mov cr0, eax
 	lgdt [boot_gdt_pointer]
 	jmp 0x08:boot_long_mode

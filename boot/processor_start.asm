@@ -10,6 +10,7 @@
 
 CR0_PE equ 1 << 0
 CR0_MP equ 1 << 1
+CR0_NE equ 1 << 5                       ; x87 errors are exceptions, not a line of the PIC
 CR0_WP equ 1 << 16
 CR0_PG equ 1 << 31
 CR4_PAE equ 1 << 5
@@ -60,7 +61,7 @@ start:
 	rdmsr
 	or eax, EFER_LME | EFER_NXE | EFER_SCE
 	wrmsr
-	mov eax, CR0_PE | CR0_MP | CR0_WP | CR0_PG
+	mov eax, CR0_PE | CR0_MP | CR0_NE | CR0_WP | CR0_PG
 	mov cr0, eax
 	jmp dword 0x08:START_PAGE + (start_long_mode - processor_start_begin)
 

@@ -7,6 +7,8 @@
  */
 #include "helpers.h"
 
+#include <fenv.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <ucontext.h>
 
@@ -362,10 +364,43 @@ static void fault_in_the_handler(void)
 	expect_killed(pid, SIGSEGV);
 }
 
+static void divide_x87(void)
+{
+	unsigned short control;
+	float zero = 0;
+
+	__asm__ volatile("fnstcw %0" : "=m"(control));
+	control &= (unsigned short)~FE_DIVBYZERO;
+	__asm__ volatile("fldcw %0; fld1; fdivs %1; fwait; fstp %%st(0)" : : "m"(control), "m"(zero));
+}
+
+/* On each processor: they are set up one by one. (QEMU emulates no exceptions of SSE.) */
+static void floating_point(void)
+{
+	cpu_set_t all, one;
+	pid_t pid;
+
+	expect(sched_getaffinity(0, sizeof(all), &all) == 0);
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		if (!CPU_ISSET(cpu, &all))
+			continue;
+		CPU_ZERO(&one);
+		CPU_SET(cpu, &one);
+		expect(sched_setaffinity(0, sizeof(one), &one) == 0);
+		pid = fork_child();
+		if (pid == 0) {
+			divide_x87();
+			_exit(0);
+		}
+		expect_killed(pid, SIGFPE);
+	}
+}
+
 static const struct tap_case cases[] = {
 	{"each bad access: signal, si_code, si_addr (labs 19, 28, 34)", each_bad_access},
 	{"a non-canonical address has no si_addr", non_canonical},
 	{"division by zero, undefined and privileged instructions", other_exceptions},
+	{"an x87 error that is not masked", floating_point},
 	{"a handler repairs the page and the access is done again", repair_and_return},
 	{"a handler changes registers, the program goes on there", change_registers},
 	{"siglongjmp out of a handler a thousand times", leave_many_times},
