@@ -7,6 +7,7 @@
 #include <kernel/base/errno.h>
 #include <kernel/base/panic.h>
 #include <kernel/cpu.h>
+#include <kernel/task.h>
 #include <kernel/trap.h>
 #include <mm/frame.h>
 #include <string.h>
@@ -57,6 +58,11 @@ static struct idt_gate idt[256] __attribute__((aligned(16)));
 static_assert(offsetof(struct cpu, self) == 0, "boot.asm, processor_start.asm");
 static_assert(offsetof(struct cpu, kernel_stack_top) == 16, "syscall_entry.asm");
 static_assert(offsetof(struct cpu, user_stack_pointer) == 24, "syscall_entry.asm");
+static_assert(offsetof(struct cpu, current) == 8, "syscall_entry.asm");
+static_assert(offsetof(struct cpu, need_resched) == 36, "syscall_entry.asm");
+static_assert(offsetof(struct task, signal_pending) == 512, "syscall_entry.asm");
+static_assert(offsetof(struct trap_frame, rbp) == 4 * 8, "syscall_entry.asm");
+static_assert(offsetof(struct trap_frame, r10) == 7 * 8, "syscall_entry.asm");
 static_assert(offsetof(struct cpu, stack_canary) == 40, "gcc's stack protector");
 static_assert(offsetof(struct trap_frame, rax) == 10 * 8, "syscall_entry.asm");
 static_assert(offsetof(struct trap_frame, vector) == 15 * 8, "trap_entry.asm");

@@ -8,11 +8,16 @@
 
 CPU_KERNEL_STACK_TOP equ 16
 CPU_USER_STACK_POINTER equ 24
+CPU_CURRENT equ 8
+CPU_NEED_RESCHED equ 36
+TASK_SIGNAL_PENDING equ 512
 
 SELECTOR_USER_DATA equ 0x1b
 SELECTOR_USER_CODE equ 0x23
 TRAP_VECTOR_SYSCALL equ 0x100
 
+FRAME_RBP    equ 4 * 8
+FRAME_R10    equ 7 * 8
 FRAME_RAX    equ 10 * 8
 FRAME_VECTOR equ 15 * 8
 FRAME_RIP    equ FRAME_VECTOR + 16
@@ -56,21 +61,20 @@ syscall_entry:
 	mov rdi, rsp
 	call syscall_dispatch
 	cli
-	mov rdi, rsp
-	call trap_return_to_user
+	cmp dword [gs:CPU_NEED_RESCHED], 0
+	jne .look                       ; the same test as trap_return_to_user's
+	mov rcx, [gs:CPU_CURRENT]
+	cmp byte [rcx + TASK_SIGNAL_PENDING], 0
+	jne .look
+.looked:
 	cmp qword [rsp + FRAME_VECTOR], TRAP_VECTOR_SYSCALL
 	jne .by_iret
 	mov rcx, [rsp + FRAME_RIP]
 	mov rax, rcx
 	shr rax, 47                     ; SYSRET to a non-canonical address would fault in the kernel
 	jnz .by_iret
-	pop r15
-	pop r14
-	pop r13
-	pop r12
-	pop rbp
-	pop rbx
-	pop r11                         ; overwritten below
+	mov rbp, [rsp + FRAME_RBP]
+	add rsp, FRAME_R10              ; C has kept rbx and r12 to r15; r11 is overwritten below
 	pop r10
 	pop r9
 	pop r8
@@ -85,3 +89,7 @@ syscall_entry:
 	o64 sysret
 .by_iret:
 	jmp trap_return_user
+.look:
+	mov rdi, rsp
+	call trap_return_to_user
+	jmp .looked

@@ -46,6 +46,7 @@ enum task_state { TASK_RUNNABLE, TASK_SLEEPING, TASK_STOPPED, TASK_DEAD };
 
 struct task {
 	uint8_t fpu_state[FPU_STATE_SIZE] __attribute__((aligned(16))); /* [T] */
+	_Atomic bool signal_pending;    /* a signal may be deliverable: look before going to user mode */
 	uintptr_t kernel_stack_pointer; /* saved by task_switch */
 	uintptr_t kernel_stack;         /* [I] lowest address */
 	struct trap_frame *user_frame;  /* [I] the user's registers, at the stack's top */
@@ -90,7 +91,6 @@ struct task {
 	bool restore_blocked;           /* [T] */
 	bool exiting;                   /* [S] will not go back to user mode */
 	struct signal_queue pending;    /* [S] to this thread */
-	_Atomic bool signal_pending;    /* a signal may be deliverable: look before going to user mode */
 	struct signal_stack alt_stack;  /* [T] */
 	uint64_t restart_deadline_ns;   /* [T] see signal_deadline_resume; 0: none */
 
