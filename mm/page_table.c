@@ -415,12 +415,16 @@ static void free_below(struct gather *gather, struct frame *table, unsigned leve
 	uintptr_t base = ALIGN_DOWN(beg, span);
 	unsigned first = page_table_slot(beg, level), last = page_table_slot(end - 1, level);
 
-	for (unsigned slot = first; slot <= last && table->index > 0; slot++) {
-		uintptr_t from = base + (slot - first) * span, to = from + span;
+	for (unsigned slot = first; table->index > 0; slot++) {
+		uintptr_t from, to;
 		struct frame *child;
 
-		if (!entries[slot])
-			continue;
+		while (slot <= last && !entries[slot])
+			slot++;
+		if (slot > last)
+			break;
+		from = base + (slot - first) * span;
+		to = from + span;
 		child = entry_frame(entries[slot]);
 		if (level > LEVEL_LEAF + 1)
 			free_below(gather, child, level - 1, MAX(from, beg), MIN(to, end), low, high);
