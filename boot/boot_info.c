@@ -18,6 +18,7 @@ enum multiboot2_tag_type {
 	MULTIBOOT2_TAG_CMDLINE = 1,
 	MULTIBOOT2_TAG_MODULE = 3,
 	MULTIBOOT2_TAG_MEMORY_MAP = 6,
+	MULTIBOOT2_TAG_FRAMEBUFFER = 8,
 	MULTIBOOT2_TAG_ACPI_OLD = 14,
 	MULTIBOOT2_TAG_ACPI_NEW = 15,
 };
@@ -42,6 +43,17 @@ struct multiboot2_memory_entry {
 struct multiboot2_memory_map {
 	struct multiboot2_tag tag;
 	uint32_t entry_size, entry_version;
+};
+
+#define MULTIBOOT2_FRAMEBUFFER_RGB 1u /* 3.6.12: neither a palette nor text */
+
+struct multiboot2_framebuffer {
+	struct multiboot2_tag tag;
+	uint64_t base;
+	uint32_t pitch, width, height;
+	uint8_t bits_per_pixel, type;
+	uint16_t reserved;
+	struct boot_color_field red, green, blue; /* of type RGB */
 };
 
 struct pvh_start_info {
@@ -88,6 +100,23 @@ static void read_memory_map(const struct multiboot2_memory_map *map)
 	}
 }
 
+static void read_framebuffer(const struct multiboot2_framebuffer *tag)
+{
+	if (tag->tag.size < offsetof(struct multiboot2_framebuffer, blue) + sizeof(tag->blue) ||
+	    tag->type != MULTIBOOT2_FRAMEBUFFER_RGB)
+		return;
+	boot_info.framebuffer = (struct boot_framebuffer){
+		.base = tag->base,
+		.pitch = tag->pitch,
+		.width = tag->width,
+		.height = tag->height,
+		.bits_per_pixel = tag->bits_per_pixel,
+		.red = tag->red,
+		.green = tag->green,
+		.blue = tag->blue,
+	};
+}
+
 static void read_multiboot2_tag(const struct multiboot2_tag *tag)
 {
 	switch (tag->type) {
@@ -102,6 +131,9 @@ static void read_multiboot2_tag(const struct multiboot2_tag *tag)
 	}
 	case MULTIBOOT2_TAG_MEMORY_MAP:
 		read_memory_map((const void *)tag);
+		break;
+	case MULTIBOOT2_TAG_FRAMEBUFFER:
+		read_framebuffer((const void *)tag);
 		break;
 	case MULTIBOOT2_TAG_ACPI_OLD:
 	case MULTIBOOT2_TAG_ACPI_NEW:

@@ -9,6 +9,20 @@
 #define BOOT_MODULES_MAX 8
 #define BOOT_CMDLINE_SIZE 2048
 
+/* Where a colour's bits are in a pixel: the lowest, and how many. */
+struct boot_color_field {
+	uint8_t offset, length;
+};
+
+/* A linear framebuffer of true colour that the loader has set up. */
+struct boot_framebuffer {
+	phys_t base; /* 0: there is none */
+	uint32_t pitch; /* bytes from row to row */
+	uint32_t width, height; /* pixels */
+	uint32_t bits_per_pixel;
+	struct boot_color_field red, green, blue;
+};
+
 struct boot_info {
 	struct memory_range usable[BOOT_RANGES_MAX]; /* RAM, as the firmware says */
 	size_t usable_count;
@@ -17,6 +31,7 @@ struct boot_info {
 	char cmdline[BOOT_CMDLINE_SIZE];
 	phys_t rsdp; /* of ACPI, or 0: look for it */
 	uint8_t rsdp_copy[36]; /* ACPI 6.4, 5.2.5.3 */
+	struct boot_framebuffer framebuffer;
 };
 
 extern struct boot_info boot_info; /* [I] after boot_info_read */

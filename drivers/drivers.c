@@ -1,6 +1,7 @@
 /* drivers/drivers.c - the order in which the drivers start and stop, and the virtio drivers. */
 #include <drivers/acpi.h>
 #include <drivers/drivers.h>
+#include <drivers/framebuffer.h>
 #include <drivers/interrupt.h>
 #include <drivers/pci.h>
 #include <drivers/power.h>
@@ -28,6 +29,7 @@ void drivers_init(void)
 	power_init();
 	serial_init();
 	pci_init();
+	framebuffer_init();
 	virtio_init(virtio_drivers, ARRAY_SIZE(virtio_drivers));
 	test_object_init();
 }

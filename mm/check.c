@@ -68,6 +68,8 @@ static void check_entry(struct page_table_visitor *visitor, uintptr_t address, s
 	case ENTRY_DEVICE:
 		if (!zone->object || !zone->ops->map_device)
 			panic("check: %#lx is a device page in a zone without one", address);
+		if (entry.writable && !((zone->prot & PROT_WRITE) && (zone->flags & ZONE_SHARED)))
+			panic("check: %#lx writes to a device its zone does not", address);
 		break;
 	case ENTRY_EMPTY:
 		break;

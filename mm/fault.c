@@ -13,7 +13,7 @@
  *   read-only       another thread was faster        private: cow_break (copy or reuse)
  *                                                    shared: ops->dirty, then writable
  *   writable        another thread was faster        another thread was faster
- *   device          another thread was faster        another thread was faster
+ *   device          another thread was faster        private: a copy of the device's page
  *
  * Rights are checked first: an access the zone forbids never reaches this table. So a held
  * entry (PROT_NONE) is never met here: mprotect makes it present before the zone allows access.
@@ -35,6 +35,7 @@
 #include <mm/fault_ring.h>
 #include <mm/mm_private.h>
 #include <mm/pressure.h>
+#include <string.h>
 
 #define FAULT_AROUND_PAGES 16
 
@@ -175,13 +176,32 @@ static enum fault_result map_shared_writable(struct fault_attempt *attempt, stru
 	return FAULT_DONE;
 }
 
+/* A private store: the device's page, if it is mapped already, makes way for an anonymous copy. */
+static enum fault_result copy_device(struct fault_attempt *attempt, struct mem_zone *zone, struct page_slot *slot,
+				     const struct device_page *page)
+{
+	struct frame *copy = frame_alloc(FRAME_ANON);
+
+	if (!copy)
+		return FAULT_NEEDS_MEMORY;
+	memcpy(frame_virt(copy), page->memory, PAGE_SIZE);
+	if (page_slot_read(slot).kind == ENTRY_DEVICE)
+		(void)page_slot_remove(slot);
+	page_slot_install(slot, copy, zone->prot, true);
+	note_frame(attempt, OUTCOME_COPY, copy);
+	return FAULT_DONE;
+}
+
 static enum fault_result map_device(struct fault_attempt *attempt, struct mem_zone *zone, struct page_slot *slot)
 {
+	bool private = zone->flags & ZONE_PRIVATE;
 	struct device_page page = {0};
 
 	if (zone->object->ops->map_device(zone->object, zone_page_index(zone, slot->address), &page))
 		return FAULT_NO_PAGE;
-	page_slot_install_device(slot, &page, zone->prot);
+	if (private && attempt->fault->access == PROT_WRITE)
+		return copy_device(attempt, zone, slot, &page);
+	page_slot_install_device(slot, &page, private ? zone->prot & ~(uint32_t)PROT_WRITE : zone->prot);
 	attempt->outcome = OUTCOME_DEVICE;
 	attempt->frame_phys = page.phys;
 	return FAULT_DONE;
@@ -241,6 +261,8 @@ static enum fault_result resolve_slot(struct fault_attempt *attempt, struct mem_
 	kassert(entry.kind != ENTRY_HELD);
 	if (entry.kind == ENTRY_EMPTY)
 		return zone->object ? fill_from_object(attempt, zone, slot) : fill_anonymous(attempt, zone, slot);
+	if (entry.kind == ENTRY_DEVICE)
+		return map_device(attempt, zone, slot);
 	if (zone->flags & ZONE_SHARED)
 		return map_shared_writable(attempt, zone, slot, entry.frame, true);
 	result = cow_break(slot, zone, entry.frame, &attempt->outcome);

@@ -21,6 +21,7 @@ struct mem_object;
 struct device_page {
 	phys_t phys;
 	bool uncached;
+	const void *memory; /* the driver's own mapping of it: what a private store copies */
 };
 
 struct mem_operations {

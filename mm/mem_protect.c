@@ -174,6 +174,15 @@ static enum advice_kind advice_kind(int advice)
 	}
 }
 
+/* What madvise(2) refuses with EINVAL where pages are a device's (Linux: VM_IO, VM_PFNMAP). */
+static bool advice_refused(const struct mem_zone *zone, int advice, enum advice_kind kind)
+{
+	if (advice == MADV_FREE && zone->object)
+		return true;
+	return zone_is_device(zone) && (kind == ADVICE_DROP || advice == MADV_DODUMP ||
+					advice == MADV_COLD || advice == MADV_PAGEOUT);
+}
+
 static int advise_zones(struct mem_space *space, uintptr_t beg, uintptr_t end, int advice, enum advice_kind kind)
 {
 	struct mem_zone *zone = mem_zone_find_overlap(&space->zones, beg, end);
@@ -183,7 +192,7 @@ static int advise_zones(struct mem_space *space, uintptr_t beg, uintptr_t end, i
 	for (; zone && zone->beg < end; zone = mem_zone_next(&space->zones, zone)) {
 		if (zone->beg > at)
 			error = -ENOMEM;
-		if (advice == MADV_FREE && zone->object)
+		if (advice_refused(zone, advice, kind))
 			return -EINVAL;
 		if (kind == ADVICE_DROP)
 			page_table_clear_range(space, MAX(zone->beg, beg), MIN(zone->end, end),

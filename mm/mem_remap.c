@@ -113,6 +113,8 @@ static int remap_locked(struct remap *r, uintptr_t *result)
 
 	if (!zone || r->old_length > zone->end - r->old_addr)
 		return -EFAULT;
+	if (r->new_length > r->old_length && zone_is_device(zone))
+		return -EFAULT;
 	if (r->new_length > r->old_length && over_address_limit(r->space, r->new_length - r->old_length))
 		return -ENOMEM;
 	*result = r->old_addr;

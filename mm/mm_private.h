@@ -6,6 +6,12 @@
 #include <mm/mem_space.h>
 #include <mm/page_table.h>
 
+/* The zone shows pages of a device: there are as many as there are, and none can be given back. */
+static inline bool zone_is_device(const struct mem_zone *zone)
+{
+	return zone->object && zone->ops->map_device;
+}
+
 /* mem_map.c: `more` bytes would exceed the caller's RLIMIT_AS. */
 bool over_address_limit(const struct mem_space *space, size_t more);
 

@@ -163,8 +163,8 @@ int mem_futex_key(struct mem_space *space, uintptr_t addr, bool shared, struct f
 		return addr < USER_SPACE_END ? 0 : -EFAULT;
 	rw_read_lock(&space->lock);
 	zone = mem_zone_find(&space->zones, addr);
-	if (!zone) {
-		error = -EFAULT;
+	if (!zone || zone_is_device(zone)) {
+		error = -EFAULT; /* a device's word is nobody's futex */
 	} else if ((zone->flags & ZONE_SHARED) && zone->object) {
 		mem_object_get(zone->object);
 		*key = (struct futex_key){.a = (uintptr_t)zone->object,
