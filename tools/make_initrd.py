@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """Make the root file system's archive: a skeleton, busybox with its applets, our programs.
 
-    make_initrd.py --root iso/root --program /sbin/init=build/user/init ... -o build/initrd.cpio
+    make_initrd.py --root iso/root --program /sbin/init=build/user/init ... \\
+        --file /usr/share/testcard.ppm=build/testcard.ppm ... -o build/initrd.cpio
 
-Called by the build. Order of precedence: programs, then the skeleton, then busybox: an applet
+Called by the build. Order of precedence: programs and files, then the skeleton, then busybox: an applet
 with the name of one of our programs is left out, wherever it lies.
 """
 
@@ -33,7 +34,9 @@ def applets(busybox: Path) -> list[str]:
     return listing.stdout.split()
 
 
-def compose(root: Path, busybox: Path, programs: dict[str, Path]) -> dict[str, cpio.Entry]:
+def compose(
+    root: Path, busybox: Path, programs: dict[str, Path], files: dict[str, Path]
+) -> dict[str, cpio.Entry]:
     """The archive's entries by their paths, without those of parents."""
     ours = {os.path.basename(path) for path in programs}
     entries = {name: cpio.Entry.folder(mode) for name, mode in FOLDERS.items()}
@@ -51,6 +54,8 @@ def compose(root: Path, busybox: Path, programs: dict[str, Path]) -> dict[str, c
             entries[name] = cpio.Entry.host_file(path, 0o755 if executable else 0o644)
     for path, program in programs.items():
         entries[path.lstrip("/")] = cpio.Entry.host_file(program, 0o755)
+    for path, file in files.items():
+        entries[path.lstrip("/")] = cpio.Entry.host_file(file, 0o644)
     return entries
 
 
@@ -75,7 +80,7 @@ def write(entries: dict[str, cpio.Entry], output: Path) -> None:
     os.replace(part, output)
 
 
-def _program(value: str) -> tuple[str, Path]:
+def _placed(value: str) -> tuple[str, Path]:
     path, equals, file = value.partition("=")
     if not equals or not path.startswith("/"):
         raise argparse.ArgumentTypeError(f"{value!r} is not /PATH=FILE")
@@ -86,10 +91,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], allow_abbrev=False)
     parser.add_argument("--root", type=Path, required=True, help="the skeleton's folder")
     parser.add_argument("--busybox", type=Path, default=Path("/bin/busybox"))
-    parser.add_argument("--program", type=_program, action="append", default=[], metavar="/P=FILE")
+    for name in ("program", "file"):
+        parser.add_argument(f"--{name}", type=_placed, action="append", default=[], metavar="/P=FILE")
     parser.add_argument("-o", "--output", type=Path, required=True)
     wanted = parser.parse_args()
-    write(with_parents(compose(wanted.root, wanted.busybox, dict(wanted.program))), wanted.output)
+    entries = compose(wanted.root, wanted.busybox, dict(wanted.program), dict(wanted.file))
+    write(with_parents(entries), wanted.output)
     return 0
 
 

@@ -29,6 +29,8 @@ WRONG = [
     "run --add /etc/passwd:/",
     "run --add-libs /etc/passwd",
     "run --add-libs /nonexistent",
+    "run --display window",
+    "run --display vnc",
     "run --get x:/tmp/x",
     "run --get /x:/nonexistent/x",
     "run --check --ubsan",

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from . import debug, libraries, run, testing, tidy
 from .layout import VARIANTS
 from .outcome import Outcome, UsageError
-from .packages import DEBUG
+from .packages import DEBUG, WINDOW
 
 PROGRAM_NOTE = """\
 PROGRAM is looked up in the guest's PATH and runs as root in / with the environment
@@ -97,6 +97,12 @@ def _default_processors(qemu_arguments: str) -> int:
     return 1 if "-icount" in shlex.split(qemu_arguments) else PROCESSORS
 
 
+def _display(value: str) -> str:
+    if not re.fullmatch(r"none|(gtk|sdl)(,.*)?|vnc=.+", value):
+        raise argparse.ArgumentTypeError(f"{value!r} is not none, gtk, sdl or vnc=ADDRESS")
+    return value
+
+
 def _qemu_arguments(value: str) -> str:
     try:
         shlex.split(value)
@@ -138,6 +144,8 @@ def _add_machine_options(parser: argparse.ArgumentParser) -> None:
     add("--smp", metavar="N", type=_processors,
         help=f"processors, 1 to {MOST_PROCESSORS} ({PROCESSORS}; with QEMU's -icount 1)")
     add("--cpu", metavar="MODEL", default="max", help="processor model of QEMU (max)")
+    add("--display", metavar="KIND", type=_display, default="none",
+        help="show the guest's screen: gtk or sdl (a window), vnc=ADDRESS such as vnc=:1 (none)")
     add("--append", metavar="ARG", type=os.fsencode, action="append", default=[],
         help="an argument on the kernel's command line; repeatable")
     add("--qemu", metavar="ARGS", type=_qemu_arguments, default="",
@@ -241,6 +249,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     wanted.program = [os.fsencode(argument) for argument in program]
     if takes_program and wanted.smp is None:
         wanted.smp = _default_processors(wanted.qemu)
+    if takes_program and wanted.display.startswith(("gtk", "sdl")):
+        wanted.extra_packages = [*wanted.extra_packages, *WINDOW]
     return wanted
 
 

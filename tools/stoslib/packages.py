@@ -51,6 +51,9 @@ BUILD = [
     Package("grub-pc-bin", "boots the ISO", "/usr/lib/grub/i386-pc/boot.img"),
     Package("xorriso", "makes the ISO", "xorriso"),
 ]
+WINDOW = [
+    Package("qemu-system-gui", "QEMU's window", "/usr/lib/x86_64-linux-gnu/qemu/ui-gtk.so"),
+]
 DEBUG = [Package("gdb", "the debugger", "gdb")]
 TEST = [
     Package("libc6-dev", "test programs", "/usr/include/stdio.h"),

@@ -34,12 +34,12 @@ def _die_with(parent: int) -> None:
 
 
 class Qemu:
-    def __init__(self, memory_bytes: int, processors: int, model: str):
+    def __init__(self, memory_bytes: int, processors: int, model: str, display: str):
         self._arguments = [
             *("-nodefaults", "-no-user-config", "-no-reboot"),
             *("-machine", "pc,accel=tcg", "-cpu", model, "-smp", str(processors)),
             *("-m", f"{memory_bytes >> 10}K"),
-            *("-vga", "std", "-display", "none"),
+            *("-vga", "std", "-display", display),
             *("-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"),
             *("-device", "virtio-serial-pci"),
         ]

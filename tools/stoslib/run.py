@@ -74,7 +74,7 @@ class Machine:
         self._files: Path | None = None
         size = self._write_overlay()
         memory = wanted.mem or DEFAULT_MEMORY + _rounded(3 * size)
-        self.qemu = qemu.Qemu(memory, wanted.smp, wanted.cpu)
+        self.qemu = qemu.Qemu(memory, wanted.smp, wanted.cpu, wanted.display)
         self._boot_media()
         self._connect()
 
@@ -183,7 +183,8 @@ class Machine:
         return Outcome("kernel", 125, f"{detail} (serial log: {kept})", {"serial_log": str(kept)})
 
 
-_BY_HAND = ("", "host-qmp-quit")  # Ctrl-A X says nothing; `quit` at QEMU's own prompt does
+# Ctrl-A X says nothing; `quit` at QEMU's own prompt does, and closing its window
+_BY_HAND = ("", "host-qmp-quit", "host-ui")
 _NO_STATUS = {
     "guest-reset": "the processor reset: a triple fault, or a reboot without a status",
     "guest-shutdown": "the guest powered off without reporting a status",
