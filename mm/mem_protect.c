@@ -202,6 +202,21 @@ static int advise_zones(struct mem_space *space, uintptr_t beg, uintptr_t end, i
 	return at < end ? -ENOMEM : error;
 }
 
+/* MADV_POPULATE_*: not where pages are a device's, which is found before anything is populated. */
+static int advise_populate(struct mem_space *space, uintptr_t addr, size_t length, bool for_write)
+{
+	uintptr_t end = addr + PAGE_ALIGN_UP(length);
+	struct mem_zone *zone;
+	bool device = false;
+
+	rw_read_lock(&space->lock);
+	zone = mem_zone_find_overlap(&space->zones, addr, end);
+	for (; zone && zone->beg < end && !device; zone = mem_zone_next(&space->zones, zone))
+		device = zone_is_device(zone);
+	rw_read_unlock(&space->lock);
+	return device ? -EINVAL : mem_populate(space, addr, length, for_write);
+}
+
 int mem_advise(struct mem_space *space, uintptr_t addr, size_t length, int advice)
 {
 	enum advice_kind kind = advice_kind(advice);
@@ -214,7 +229,7 @@ int mem_advise(struct mem_space *space, uintptr_t addr, size_t length, int advic
 	if (length == 0)
 		return 0;
 	if (kind == ADVICE_POPULATE_READ || kind == ADVICE_POPULATE_WRITE)
-		return mem_populate(space, addr, length, kind == ADVICE_POPULATE_WRITE);
+		return advise_populate(space, addr, length, kind == ADVICE_POPULATE_WRITE);
 	rw_read_lock(&space->lock);
 	error = advise_zones(space, addr, addr + size, advice, kind);
 	rw_read_unlock(&space->lock);
