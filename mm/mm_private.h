@@ -15,6 +15,12 @@ static inline bool zone_is_device(const struct mem_zone *zone)
 /* mem_map.c: `more` bytes would exceed the caller's RLIMIT_AS. */
 bool over_address_limit(const struct mem_space *space, size_t more);
 
+/*
+ * mem_protect.c: what mprotect, msync and others want of a range: addr aligned (-EINVAL), nothing
+ * beyond the user's addresses (-ENOMEM). 0 for an empty one.
+ */
+must_check int mem_check_range(uintptr_t addr, size_t length);
+
 /* mem_object.c: a cached page even while it is being loaded, with a reference; NULL if none. */
 struct frame *mem_object_find_any(struct mem_object *object, uint64_t index);
 
