@@ -18,6 +18,8 @@
 #include <fs/file_lock.h>
 #include <fs/fs_private.h>
 #include <fs/path.h>
+#include <fs/seal.h>
+#include <fs/tmpfs.h>
 #include <kernel/signal.h>
 #include <mm/heap.h>
 #include <string.h>
@@ -108,7 +110,9 @@ static ssize_t write_cached_at(struct file *file, struct io_buffer *io, uint64_t
 		return -EFBIG;
 	}
 	io->left = MIN(io->left, limit - *pos);
-	done = file->ops->write(file, io, *pos);
+	done = seal_check_write(inode, *pos, &io->left);
+	if (!done)
+		done = file->ops->write(file, io, *pos);
 	if (done > 0) {
 		*pos += (uint64_t)done;
 		inode_drop_set_id(inode);
@@ -193,6 +197,10 @@ static ssize_t cached_write(struct file *file, struct io_buffer *io, uint64_t po
 /* Shared and private mappings alike show the cache; copying on a private write is mm's business. */
 static int cached_mmap(struct file *file, struct mem_zone *zone)
 {
+	int error = seal_check_map(file->inode, zone);
+
+	if (error)
+		return error;
 	zone->object = file->inode->object;
 	mem_object_get(zone->object);
 	zone->ops = zone->object->ops;
@@ -221,7 +229,11 @@ const char *file_path_name(struct file *file, char *buf, size_t size)
 {
 	const char *kind = S_ISFIFO(file->inode->mode) ? "pipe" : "anon_inode";
 
-	if (file->inode->super == anon_super)
+	const char *nameless = tmpfs_nameless(file->inode);
+
+	if (nameless)
+		snprintf(buf, size, "/%s (deleted)", nameless);
+	else if (file->inode->super == anon_super)
 		snprintf(buf, size, "%s:[%llu]", kind, (unsigned long long)file->inode->number);
 	else if (!path_name(&file->path, buf, size))
 		snprintf(buf, size, "(too long)");

@@ -81,6 +81,7 @@ struct inode {
 	uint32_t mode;                  /* S_IFMT type [I] | permission bits [lock] */
 	uint32_t uid, gid;              /* [lock] */
 	uint32_t links;                 /* [lock] */
+	uint32_t seals;                 /* [lock] F_SEAL_*: what may not be done to it any more (fs/seal.h) */
 	uint64_t device;                /* [I] of a device node: see fs/device.h */
 	uint64_t size;                  /* [lock] bytes, of what has no object (a link's text) */
 	struct mutex lock;

@@ -10,6 +10,7 @@
 #include <fs/file_lock.h>
 #include <fs/file_table.h>
 #include <fs/fs_private.h>
+#include <fs/seal.h>
 #include <fs/sys_fd.h>
 #include <fs/sys_file.h>
 #include <linux/fs.h>
@@ -187,8 +188,14 @@ static long fcntl_file(struct file *file, int fd, unsigned command, uintptr_t ar
 	}
 	if (atomic_load(&file->flags) & O_PATH)
 		return -EBADF;
-	if (command == F_SETFL)
+	switch (command) {
+	case F_SETFL:
 		return set_flags(file, (uint32_t)arg);
+	case F_ADD_SEALS:
+		return file_add_seals(file, (uint32_t)arg);
+	case F_GET_SEALS:
+		return file_get_seals(file);
+	}
 	return lock_command(file, fd, command, arg);
 }
 

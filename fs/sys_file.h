@@ -96,6 +96,9 @@ long sys_fadvise64(int fd, int64_t offset, int64_t length, int advice);
 long sys_fcntl(int fd, unsigned command, uintptr_t arg);
 long sys_flock(int fd, int operation);
 
+/* memfd.c */
+long sys_memfd_create(uintptr_t name, unsigned flags);
+
 /* sys_fs.c */
 long sys_statfs(uintptr_t name, uintptr_t buf);
 long sys_fstatfs(int fd, uintptr_t buf);

@@ -21,8 +21,10 @@
 #include <fs/dentry.h>
 #include <fs/file.h>
 #include <fs/fs_private.h>
+#include <fs/seal.h>
 #include <fs/tmpfs.h>
 #include <fs/tmpfs_options.h>
+#include <kernel/base/panic.h>
 #include <kernel/time.h>
 #include <linux/fs.h>
 #include <linux/limits.h>
@@ -128,8 +130,12 @@ static const struct mem_operations tmpfs_mem_operations = {
 
 static int tmpfs_truncate(struct inode *inode, uint64_t size)
 {
-	uint64_t gone = mem_object_truncate(inode->object, size);
+	uint64_t gone;
+	int error = seal_check_size(inode, size);
 
+	if (error)
+		return error;
+	gone = mem_object_truncate(inode->object, size);
 	discharge_pages(file_of(inode->object), gone);
 	return 0;
 }
@@ -157,8 +163,7 @@ static struct tmpfs *tmpfs_of(struct super_block *super)
 
 static void tmpfs_release(struct inode *inode)
 {
-	if (S_ISLNK(inode->mode))
-		kfree(inode->data);
+	kfree(inode->data); /* a link's text, a nameless file's name */
 	atomic_fetch_sub(&tmpfs_of(inode->super)->inodes, 1);
 }
 
@@ -188,6 +193,7 @@ static int give_object(struct inode *inode)
 	atomic_fetch_add_explicit(&file->tmpfs->refs, 1, memory_order_relaxed);
 	mem_object_init(&file->object, &tmpfs_mem_operations, 0);
 	inode->object = &file->object;
+	inode->seals = F_SEAL_SEAL;
 	return 0;
 }
 
@@ -429,7 +435,40 @@ int tmpfs_create(uint64_t pages, uint32_t permissions, struct super_block **supe
 	return tmpfs_make(&tmpfs_type, &options, super);
 }
 
+/* --- files without names: memfd_create(2), shmget(2) --- */
+
+static struct super_block *nameless_super; /* [I] never mounted, lives for good */
+
+int tmpfs_create_nameless(const char *name, uint32_t permissions, struct inode **result)
+{
+	struct inode *inode;
+	int error = tmpfs_new_inode(nameless_super, S_IFREG | permissions, &inode);
+
+	if (error)
+		return error;
+	inode->links = 0;
+	inode->data = kstrdup(name);
+	if (!inode->data) {
+		inode_put(inode);
+		return -ENOMEM;
+	}
+	*result = inode;
+	return 0;
+}
+
+const char *tmpfs_nameless(const struct inode *inode)
+{
+	return inode->super == nameless_super ? inode->data : NULL;
+}
+
 void tmpfs_init(void)
 {
+	struct tmpfs_options options;
+
 	fs_type_register(&tmpfs_type);
+	if (tmpfs_parse_options("", &options))
+		panic("tmpfs: its default options are bad");
+	nameless_super = tmpfs_new_super(&tmpfs_type, &options);
+	if (!nameless_super)
+		panic("no memory for files without names");
 }

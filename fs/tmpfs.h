@@ -12,6 +12,14 @@ struct frame;
  */
 must_check int tmpfs_adopt(struct inode *inode, uint64_t index, struct frame *frame);
 
+/*
+ * A regular file in memory that no directory has, of a file system of its own with tmpfs's limit:
+ * links 0, seals F_SEAL_SEAL. /proc shows it as "/NAME (deleted)". 0, -ENOMEM, -ENOSPC.
+ */
+must_check int tmpfs_create_nameless(const char *name, uint32_t permissions, struct inode **inode);
+/* Its name, or NULL for every other inode. */
+const char *tmpfs_nameless(const struct inode *inode);
+
 /* Pages in all tmpfs files, for /proc/meminfo (Shmem). */
 uint64_t tmpfs_pages(void);
 

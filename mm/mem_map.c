@@ -119,6 +119,7 @@ int mem_map(struct mem_space *space, uintptr_t hint, size_t length, int prot, in
 	struct mem_object *object;
 	struct zone_spares spares;
 	struct mem_zone *zone;
+	bool writer = false;
 	int error;
 
 	length = PAGE_ALIGN_UP(length);
@@ -135,6 +136,10 @@ int mem_map(struct mem_space *space, uintptr_t hint, size_t length, int prot, in
 	rw_write_lock(&space->lock);
 	error = zone_prepare(zone, length, prot, flags, file, offset);
 	object = zone->object;
+	if (!error && zone_is_writer(zone)) {
+		writer = mem_object_writer_get(object);
+		error = writer ? 0 : -EPERM;
+	}
 	if (!error)
 		error = zone_place(space, zone, hint, length, flags, &spares, &ended);
 	if (!error) {
@@ -143,8 +148,11 @@ int mem_map(struct mem_space *space, uintptr_t hint, size_t length, int prot, in
 	}
 	rw_write_unlock(&space->lock);
 	zones_end(&ended);
+	/* These were ours; the zone has taken its own. */
+	if (writer)
+		mem_object_writer_put(object);
 	if (object)
-		mem_object_put(object); /* zone_prepare's; the zone has taken its own */
+		mem_object_put(object);
 	zone_spares_drop(&spares);
 free_zone:
 	if (error)

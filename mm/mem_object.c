@@ -90,6 +90,31 @@ void mem_object_put(struct mem_object *object)
 	object->ops->destroy(object);
 }
 
+bool mem_object_writer_get(struct mem_object *object)
+{
+	int32_t writers = atomic_load(&object->writers);
+
+	do {
+		if (writers < 0)
+			return false;
+	} while (!atomic_compare_exchange_weak(&object->writers, &writers, writers + 1));
+	return true;
+}
+
+void mem_object_writer_put(struct mem_object *object)
+{
+	int32_t writers = atomic_fetch_sub(&object->writers, 1);
+
+	kassert(writers > 0);
+}
+
+bool mem_object_forbid_writers(struct mem_object *object)
+{
+	int32_t none = 0;
+
+	return atomic_compare_exchange_strong(&object->writers, &none, -1) || none < 0;
+}
+
 /* ---- the cache ---- */
 
 struct frame *mem_object_find_any(struct mem_object *object, uint64_t index)

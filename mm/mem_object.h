@@ -57,6 +57,7 @@ struct mem_object {
 	struct spinlock index_lock;
 	struct page_index pages;          /* [index_lock] */
 	_Atomic uint64_t cached;          /* frames in `pages` */
+	_Atomic int32_t writers;          /* shared zones that may write to it; < 0: there may be none */
 	struct mutex zones_lock;
 	struct list_node zones;           /* zones that map it [zones_lock] */
 };
@@ -65,6 +66,14 @@ struct mem_object {
 void mem_object_init(struct mem_object *object, const struct mem_operations *ops, uint64_t size);
 void mem_object_get(struct mem_object *object);
 void mem_object_put(struct mem_object *object); /* may sleep */
+
+/*
+ * One more shared zone may write; false if that was forbidden. mem_object_forbid_writers forbids it
+ * for good, and is false while there are any.
+ */
+must_check bool mem_object_writer_get(struct mem_object *object);
+void mem_object_writer_put(struct mem_object *object);
+must_check bool mem_object_forbid_writers(struct mem_object *object);
 
 /*
  * Page `index`, UPTODATE, loaded if need be; the caller gets a reference. May sleep. -EIO and

@@ -35,6 +35,8 @@ void zone_attach(struct mem_zone *zone); /* fields are set; counts references, l
 void zone_detach(struct mem_zone *zone); /* unlinks from the object */
 void zone_end(struct mem_zone *zone);    /* drops references, frees. Sleeps */
 void zones_end(struct list_node *zones); /* all of a list (by ->next) */
+/* It is shared, and has or may get the right to write: one of the object's `writers`. */
+bool zone_is_writer(const struct mem_zone *zone);
 /* The zones_lock of the zone's object, if it has one: around changes of bounds and places of pages. */
 void zone_object_lock(struct mem_zone *zone);
 void zone_object_unlock(struct mem_zone *zone);

@@ -10,6 +10,7 @@
 #include <fs/file.h>
 #include <kernel/base/errno.h>
 #include <kernel/base/panic.h>
+#include <linux/mman.h>
 #include <mm/heap.h>
 #include <mm/mm_init.h>
 #include <mm/mm_private.h>
@@ -39,6 +40,18 @@ void zone_free_blank(struct mem_zone *zone)
 		object_free(&zone_cache, zone);
 }
 
+bool zone_is_writer(const struct mem_zone *zone)
+{
+	return zone->object && (zone->flags & ZONE_SHARED) && (zone->max_prot & PROT_WRITE);
+}
+
+/* Another zone like one that counts: it cannot be forbidden meanwhile. */
+static void count_writer(const struct mem_zone *zone)
+{
+	if (zone_is_writer(zone) && !mem_object_writer_get(zone->object))
+		panic("a writer's twin was refused");
+}
+
 void zone_attach(struct mem_zone *zone)
 {
 	if (zone->file)
@@ -46,6 +59,7 @@ void zone_attach(struct mem_zone *zone)
 	if (!zone->object)
 		return;
 	mem_object_get(zone->object);
+	count_writer(zone);
 	mutex_lock(&zone->object->zones_lock);
 	list_push_back(&zone->object->zones, &zone->object_link);
 	mutex_unlock(&zone->object->zones_lock);
@@ -66,6 +80,8 @@ void zone_end(struct mem_zone *zone)
 {
 	if (zone->object && zone->ops->release)
 		zone->ops->release(zone);
+	if (zone_is_writer(zone))
+		mem_object_writer_put(zone->object);
 	if (zone->object)
 		mem_object_put(zone->object);
 	if (zone->file)
@@ -129,6 +145,7 @@ void zone_split(struct mem_space *space, struct mem_zone *zone, uintptr_t at, st
 		file_get(upper->file);
 	if (upper->object) {
 		mem_object_get(upper->object);
+		count_writer(upper);
 		if (upper->ops->open)
 			upper->ops->open(upper);
 	}
