@@ -101,6 +101,12 @@ int proc_show_maps(struct text *text, const struct proc_node *node);
 int proc_show_faults(struct text *text, const struct proc_node *node);
 extern const struct file_operations proc_pagemap_operations;
 
+/* procfs_mem.c */
+extern const struct file_operations proc_mem_operations;
+
+/* sysv_shm.c: /proc/sysvipc/shm */
+int proc_show_sysv_shm(struct text *text, const struct proc_node *node);
+
 /* procfs_processors.c: interrupts taken by all processors since boot. */
 uint64_t proc_interrupt_count(void);
 

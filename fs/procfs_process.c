@@ -43,6 +43,7 @@ static const struct proc_entry entries[] = {
 	TEXT("limits", 0444, proc_show_limits),
 	TEXT("maps", 0444, proc_show_maps),
 	TEXT("faults", 0444, proc_show_faults),
+	FILE_OF("mem", 0600, &proc_mem_operations),
 	FILE_OF("pagemap", 0400, &proc_pagemap_operations),
 	TEXT("mounts", 0444, proc_show_mounts),
 	TEXT("mountinfo", 0444, proc_show_mountinfo),

@@ -199,8 +199,17 @@ static const struct proc_entry entries[] = {
 	{.name = "swaps", .mode = S_IFREG | 0444, .show = show_swaps},
 };
 
+static const struct proc_entry sysvipc_entries[] = {
+	{.name = "shm", .mode = S_IFREG | 0444, .show = proc_show_sysv_shm},
+};
+
 int proc_system_init(struct dentry *root)
 {
+	struct dentry *sysvipc;
+	int error = proc_add_files(root, entries, ARRAY_SIZE(entries));
+
 	load_init();
-	return proc_add_files(root, entries, ARRAY_SIZE(entries));
+	if (!error)
+		error = tree_add_directory(root, "sysvipc", 0555, &sysvipc);
+	return error ? error : proc_add_files(sysvipc, sysvipc_entries, ARRAY_SIZE(sysvipc_entries));
 }

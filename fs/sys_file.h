@@ -99,6 +99,12 @@ long sys_flock(int fd, int operation);
 /* memfd.c */
 long sys_memfd_create(uintptr_t name, unsigned flags);
 
+/* sysv_shm.c */
+long sys_shmget(int key, size_t size, int flags);
+long sys_shmat(int id, uintptr_t addr, int flags);
+long sys_shmdt(uintptr_t addr);
+long sys_shmctl(int id, int command, uintptr_t buf);
+
 /* sys_fs.c */
 long sys_statfs(uintptr_t name, uintptr_t buf);
 long sys_fstatfs(int fd, uintptr_t buf);

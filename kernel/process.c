@@ -299,3 +299,14 @@ bool process_is_root(void)
 {
 	return current_process()->euid == 0;
 }
+
+bool process_may_access(const struct process *target)
+{
+	const struct process *self = current_process();
+
+	if (self == target || process_is_root())
+		return true;
+	return self->uid == target->uid && self->uid == target->euid && self->uid == target->suid &&
+	       self->gid == target->gid && self->gid == target->egid && self->gid == target->sgid &&
+	       !target->not_dumpable;
+}

@@ -205,6 +205,12 @@ bool process_in_group(uint32_t gid);
 /* The calling process may do anything (effective user 0). */
 bool process_is_root(void);
 
+/*
+ * The calling process may look into `target`'s memory and change it: it is the same, it is root, or all
+ * of the target's ids are its own and the target may be dumped (ptrace(2), PTRACE_MODE_ATTACH_REALCREDS).
+ */
+bool process_may_access(const struct process *target);
+
 /* Once, early, after the heap: caches, futexes, the process (pid 0) that kernel tasks belong to. */
 void tasks_init(void);
 extern struct process kernel_process;

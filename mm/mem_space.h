@@ -55,6 +55,8 @@ void mem_space_leave(struct mem_space *space);
 must_check int mem_map(struct mem_space *space, uintptr_t hint, size_t length, int prot, int flags,
 		       struct file *file, uint64_t offset, uintptr_t *result);
 must_check int mem_unmap(struct mem_space *space, uintptr_t addr, size_t length);
+/* shmdt(2): what is left, in its place, of the mapping with these operations that began at `addr`. 0, -EINVAL. */
+must_check int mem_detach(struct mem_space *space, uintptr_t addr, const struct mem_operations *ops);
 must_check int mem_protect(struct mem_space *space, uintptr_t addr, size_t length, int prot);
 must_check int mem_sync(struct mem_space *space, uintptr_t addr, size_t length, int flags);
 must_check int mem_advise(struct mem_space *space, uintptr_t addr, size_t length, int advice);
@@ -73,11 +75,18 @@ void mem_set_brk(struct mem_space *space, uintptr_t start);
 
 /*
  * Copies between kernel memory and another (or this) space, page by page through its tables,
- * faulting pages in. `force` ignores the zone's protection as ptrace would. Returns bytes
- * done. Sleeps.
+ * faulting pages in as an access of its owner would. Returns bytes done. Sleeps.
  */
 size_t mem_space_peek(struct mem_space *space, uintptr_t addr, void *dst, size_t size);
 size_t mem_space_poke(struct mem_space *space, uintptr_t addr, const void *src, size_t size);
+
+/*
+ * The same on behalf of another process: the stack does not grow. `force` ignores the zone's protection
+ * as a debugger's access; a write then makes a private page its space's own. Other spaces' shared pages
+ * that may not be written are not. Sleeps.
+ */
+size_t mem_space_read_remote(struct mem_space *space, uintptr_t addr, void *dst, size_t size, bool force);
+size_t mem_space_write_remote(struct mem_space *space, uintptr_t addr, const void *src, size_t size, bool force);
 
 /* The page of addr in the format of /proc/<pid>/pagemap. Sleeps. */
 uint64_t mem_space_pagemap(struct mem_space *space, uintptr_t addr);

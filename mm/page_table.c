@@ -234,6 +234,14 @@ void page_slot_install(struct page_slot *slot, struct frame *frame, uint32_t pro
 	entry_store(slot->entry, frame_phys(frame) | rights_of(prot) | (writable ? PAGE_WRITABLE : 0));
 }
 
+void page_slot_install_held(struct page_slot *slot, struct frame *frame)
+{
+	kcheck(*slot->entry == 0 && frame_kind(frame) == FRAME_ANON);
+	slot->table->index++;
+	count_resident(slot->space, frame, 1);
+	entry_store(slot->entry, frame_phys(frame) | PAGE_HELD);
+}
+
 void page_slot_install_device(struct page_slot *slot, const struct device_page *page, uint32_t prot)
 {
 	kcheck(*slot->entry == 0);

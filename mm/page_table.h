@@ -54,6 +54,8 @@ struct page_entry page_slot_read(const struct page_slot *slot);
  * is the zone's (execution); `writable` must mean invariant 2 or 5 holds.
  */
 void page_slot_install(struct page_slot *slot, struct frame *frame, uint32_t prot, bool writable);
+/* Fills an empty entry of a PROT_NONE zone: not present, but keeping the ANON frame. */
+void page_slot_install_held(struct page_slot *slot, struct frame *frame);
 void page_slot_install_device(struct page_slot *slot, const struct device_page *page, uint32_t prot);
 /* Empties a present entry and flushes it everywhere; its reference becomes the caller's. */
 struct frame *page_slot_remove(struct page_slot *slot);

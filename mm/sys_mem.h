@@ -10,3 +10,9 @@ long sys_msync(uintptr_t addr, size_t length, int flags);
 long sys_madvise(uintptr_t addr, size_t length, int advice);
 long sys_brk(uintptr_t brk);
 long sys_mremap(uintptr_t old_addr, size_t old_length, size_t new_length, int flags, uintptr_t new_addr);
+
+/* mm/sys_process_vm.c */
+long sys_process_vm_readv(int pid, uintptr_t own_vector, size_t own_count, uintptr_t other_vector,
+			  size_t other_count, uint64_t flags);
+long sys_process_vm_writev(int pid, uintptr_t own_vector, size_t own_count, uintptr_t other_vector,
+			   size_t other_count, uint64_t flags);
