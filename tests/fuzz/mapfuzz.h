@@ -22,7 +22,7 @@
 #define THREADS_MAX 8u
 
 /* An arena's pages; operations begin inside and may reach a little beyond its end. */
-#define ARENA_PAGES 32u
+#define ARENA_PAGES 16u
 /* The first, the second (for the first thread: the heap, above the break), and where maps are read. */
 #define ARENAS 2u
 #define ARENA_MARGIN 64u /* pages around an arena that belong to it */

@@ -4,7 +4,8 @@
  * Most arguments are sensible, some are not: each call now and then gets an address between pages,
  * a length of nothing or of everything, a flag it does not know. What a kernel may choose freely is
  * made equal: a mapping placed outside the arenas is taken away again, or moved into one; what
- * MADV_FREE leaves is dropped.
+ * MADV_FREE leaves is dropped. So is where Linux's tmpfs does what nobody wants (clear_tail,
+ * undo_growth).
  */
 #include "mapfuzz.h"
 
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -258,7 +260,7 @@ static void run_map_file(struct player *player)
 /* Flags nobody should combine so; nothing is mapped where it is not in vain. */
 static void run_map_odd(struct player *player)
 {
-	static const int types[] = {0, MAP_SHARED, MAP_PRIVATE, MAP_SHARED_VALIDATE, 4, 8};
+	static const int types[] = {0, MAP_SHARED, MAP_PRIVATE, MAP_SHARED_VALIDATE, 4, 12};
 	static const int more[] = {0, 0, MAP_ANONYMOUS, MAP_FIXED, MAP_NONBLOCK, MAP_DENYWRITE, MAP_EXECUTABLE, 1 << 27};
 	struct range range = choose_odd_range(player);
 	int flags = types[choose(player, LENGTH(types))];
@@ -434,8 +436,8 @@ static void advise(struct player *player, const struct advice *advice)
 	struct range range = choose_odd_range(player);
 	long result;
 
-	/* As for munmap: the C library's memory lies behind the arenas. */
-	if (range.length == (1ul << 47) - PAGE)
+	/* To the end of user space: the program's stack would be dropped as well. */
+	if (range.length > 2 * ARENA_PAGES * PAGE)
 		range.length = -1ul;
 	say(player, "madvise(");
 	say_range(player, &range);
@@ -568,6 +570,40 @@ static size_t choose_file_offset(struct player *player)
 	return choose(player, 8) * PAGE + (one_in(player, 2) ? choose(player, PAGE) : 0);
 }
 
+/* Where the file can be changed, whatever the descriptor's rights. */
+static int writable_descriptor(const struct player *player, enum file_number file)
+{
+	return player->files[file == FILE_MEMFD ? FILE_MEMFD : FILE_BOTH];
+}
+
+static off_t file_size(const struct player *player, enum file_number file)
+{
+	struct stat status;
+
+	return fstat(player->files[file], &status) == 0 ? status.st_size : -1;
+}
+
+/*
+ * What a mapping stored behind the end of the file becomes visible when Linux's tmpfs extends the
+ * file; cutting the file at its end makes it zeros there too.
+ */
+static void clear_tail(const struct player *player, enum file_number file)
+{
+	if (ftruncate(writable_descriptor(player, file), file_size(player, file)) < 0)
+		_exit(93);
+}
+
+/*
+ * A write of nothing, its buffer being bad, extends a file of Linux's tmpfs up to where it would
+ * have begun.
+ */
+static void undo_growth(const struct player *player, enum file_number file, off_t size, long result)
+{
+	if (result < 0 && file_size(player, file) > size &&
+	    ftruncate(writable_descriptor(player, file), size) < 0)
+		_exit(93);
+}
+
 static void run_truncate(struct player *player)
 {
 	enum file_number file = choose_file(player);
@@ -576,7 +612,29 @@ static void run_truncate(struct player *player)
 	if (one_in(player, 24))
 		size = one_in(player, 2) ? -1 : -4096;
 	say(player, "ftruncate(%s, %ld);", file_names[file], size);
+	clear_tail(player, file);
 	answer_call(player, ftruncate(player->files[file], size));
+}
+
+/* Both: the number of bytes, or -errno. */
+static long read_file(struct player *player, enum file_number file, const struct range *range, off_t offset)
+{
+	long result = pread(player->files[file], range_address(range), range->length, offset);
+
+	return result < 0 ? -errno : result;
+}
+
+static long write_file(struct player *player, enum file_number file, const struct range *range, off_t offset)
+{
+	off_t size = file_size(player, file);
+	long result;
+
+	clear_tail(player, file);
+	result = pwrite(player->files[file], range_address(range), range->length, offset);
+	if (result < 0)
+		result = -errno;
+	undo_growth(player, file, size, result);
+	return result;
 }
 
 /* Through the arena's memory, which may be missing or forbidden from some page on. */
@@ -595,10 +653,10 @@ static void transfer(struct player *player, bool from_file)
 	say_range(player, &range);
 	say(player, ", %#lx);", offset);
 	if (from_file)
-		result = pread(player->files[file], range_address(&range), range.length, (off_t)offset);
+		result = read_file(player, file, &range, (off_t)offset);
 	else
-		result = pwrite(player->files[file], range_address(&range), range.length, (off_t)offset);
-	answer_call(player, result);
+		result = write_file(player, file, &range, (off_t)offset);
+	answer(player, result);
 }
 
 static void run_read(struct player *player)
@@ -619,6 +677,7 @@ static void run_allocate(struct player *player)
 	int mode = modes[choose(player, LENGTH(modes))];
 	size_t offset = choose_file_offset(player), length = choose(player, 4 * PAGE);
 
+	clear_tail(player, file);
 	say(player, "fallocate(%s, %#x, %#lx, %#lx);", file_names[file], mode, offset, length);
 	answer_call(player, fallocate(player->files[file], mode, (off_t)offset, (off_t)length));
 }
@@ -695,7 +754,7 @@ static const struct operation operations[] = {
 	{"map growsdown", 6, GROUP_GROWSDOWN, run_map_growsdown},
 	{"unmap", 10, GROUP_BASIC, run_unmap},
 	{"protect", 16, GROUP_BASIC, run_protect},
-	{"remap", 14, GROUP_BASIC, run_remap},
+	{"remap", 14, GROUP_REMAP, run_remap},
 	{"remap more", 8, GROUP_REMAP, run_remap_more},
 	{"brk", 5, GROUP_BASIC, run_brk},
 	{"advise", 12, GROUP_BASIC, run_advise},

@@ -183,7 +183,7 @@ static uint64_t hash_words(const void *memory, size_t bytes)
 	uint64_t hash = bytes;
 
 	for (size_t i = 0; i < bytes / sizeof(words[0]); i++)
-		hash = (hash << 5 | hash >> 59) + words[i];
+		hash = ((hash << 5 | hash >> 59) ^ words[i]) * 0x9e3779b97f4a7c15ul;
 	return hash;
 }
 
