@@ -470,10 +470,9 @@ uint64_t mem_object_truncate(struct mem_object *object, uint64_t size)
 		return 0;
 	}
 	atomic_store(&object->size, size);
-	if (size < old) {
+	if (size < old)
 		dropped = drop_pages(object, PAGE_ALIGN_UP(size) >> PAGE_SHIFT, UINT64_MAX, CLEAR_ALL);
-		zero_tail(object, size);
-	}
+	zero_tail(object, size); /* even where the size stays: as Linux's tmpfs does */
 	return dropped;
 }
 

@@ -5,7 +5,7 @@
  * a length of nothing or of everything, a flag it does not know. What a kernel may choose freely is
  * made equal: a mapping placed outside the arenas is taken away again, or moved into one; what
  * MADV_FREE leaves is dropped. So is where Linux's tmpfs does what nobody wants (clear_tail,
- * undo_growth).
+ * keep_size).
  */
 #include "mapfuzz.h"
 
@@ -541,11 +541,11 @@ static void run_store(struct player *player)
 	for (unsigned i = 0; i < pages; i++) {
 		struct fault fault = try_access(at + i * PAGE, ACCESS_STORE, &value);
 
+		player->stores += fault.signal == 0;
 		if (fault.signal || i + 1 == pages) {
 			answer_fault(player, &fault, i);
 			break;
 		}
-		player->stores++;
 	}
 }
 
@@ -595,13 +595,17 @@ static void clear_tail(const struct player *player, enum file_number file)
 
 /*
  * A write of nothing, its buffer being bad, extends a file of Linux's tmpfs up to where it would
- * have begun.
+ * have begun: so it begins within the file. (It might even end well: when the buffer is a mapping
+ * of what the file has been extended by.)
  */
-static void undo_growth(const struct player *player, enum file_number file, off_t size, long result)
+static size_t keep_size(const struct player *player, enum file_number file, const struct range *buffer, size_t offset)
 {
-	if (result < 0 && file_size(player, file) > size &&
-	    ftruncate(writable_descriptor(player, file), size) < 0)
-		_exit(93);
+	size_t size = (size_t)file_size(player, file);
+	uint64_t word;
+
+	if (offset <= size)
+		return offset;
+	return try_access(range_address(buffer) - buffer->shift % 8, ACCESS_LOAD, &word).signal ? size : offset;
 }
 
 static void run_truncate(struct player *player)
@@ -616,27 +620,6 @@ static void run_truncate(struct player *player)
 	answer_call(player, ftruncate(player->files[file], size));
 }
 
-/* Both: the number of bytes, or -errno. */
-static long read_file(struct player *player, enum file_number file, const struct range *range, off_t offset)
-{
-	long result = pread(player->files[file], range_address(range), range->length, offset);
-
-	return result < 0 ? -errno : result;
-}
-
-static long write_file(struct player *player, enum file_number file, const struct range *range, off_t offset)
-{
-	off_t size = file_size(player, file);
-	long result;
-
-	clear_tail(player, file);
-	result = pwrite(player->files[file], range_address(range), range->length, offset);
-	if (result < 0)
-		result = -errno;
-	undo_growth(player, file, size, result);
-	return result;
-}
-
 /* Through the arena's memory, which may be missing or forbidden from some page on. */
 static void transfer(struct player *player, bool from_file)
 {
@@ -649,14 +632,18 @@ static void transfer(struct player *player, bool from_file)
 		range.shift = choose(player, PAGE);
 		range.length = choose(player, 3 * PAGE);
 	}
+	if (!from_file) {
+		clear_tail(player, file);
+		offset = keep_size(player, file, &range, offset);
+	}
 	say(player, "%s(%s, ", from_file ? "pread" : "pwrite", file_names[file]);
 	say_range(player, &range);
 	say(player, ", %#lx);", offset);
 	if (from_file)
-		result = read_file(player, file, &range, (off_t)offset);
+		result = pread(player->files[file], range_address(&range), range.length, (off_t)offset);
 	else
-		result = write_file(player, file, &range, (off_t)offset);
-	answer(player, result);
+		result = pwrite(player->files[file], range_address(&range), range.length, (off_t)offset);
+	answer_call(player, result);
 }
 
 static void run_read(struct player *player)

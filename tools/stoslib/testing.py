@@ -36,12 +36,12 @@ def carry_out(wanted: argparse.Namespace) -> Outcome:
 
 def _needed(command: list[str]) -> list[Variant]:
     """The kernels that the chosen tests boot: other variants' tests have the variant in the label
-    (check4.cow) or in the name (stress.check)."""
+    (check4.cow) or in the name (stress.check, fuzz.check4)."""
     listing = subprocess.run([*command, "--show-only"], capture_output=True, text=True).stdout
     return [
         variant
         for name, variant in VARIANTS.items()
-        if name == "plain" or re.search(rf"^ *Test +#\d+: (stress\.)?{name}", listing, re.MULTILINE)
+        if name == "plain" or re.search(rf"^ *Test +#\d+: ((stress|fuzz)\.)?{name}", listing, re.MULTILINE)
     ]
 
 
