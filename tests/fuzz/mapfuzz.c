@@ -40,6 +40,7 @@ static const struct {
 } groups[] = {
 	{"remap", GROUP_REMAP},		{"advise", GROUP_ADVISE},   {"allocate", GROUP_ALLOCATE},
 	{"lock", GROUP_LOCK},		{"mincore", GROUP_MINCORE}, {"growsdown", GROUP_GROWSDOWN},
+	{"odd", GROUP_ODD},
 };
 
 static unsigned parse_groups(char *names)

@@ -54,6 +54,7 @@ enum group {
 	GROUP_LOCK = 1u << 3,	   /* mlock, mlock2, munlock, MAP_LOCKED */
 	GROUP_GROWSDOWN = 1u << 4, /* MAP_GROWSDOWN */
 	GROUP_MINCORE = 1u << 5,   /* mincore: its errors */
+	GROUP_ODD = 1u << 6,	   /* arguments that should be refused, and which error comes first; brk */
 };
 
 struct options {

@@ -40,6 +40,12 @@ static const size_t odd_lengths[] = {
 	0, 1, PAGE - 1, PAGE + 1, -1ul, -PAGE, 1ul << 47, 1ul << 63, (1ul << 47) - PAGE,
 };
 
+/* One in `n`, of what only some kernels get. */
+static bool odd(struct player *player, unsigned n)
+{
+	return one_in(player, n) && (options.also & GROUP_ODD);
+}
+
 static struct range choose_range(struct player *player)
 {
 	struct range range = {
@@ -61,9 +67,9 @@ static struct range choose_odd_range(struct player *player)
 {
 	struct range range = choose_range(player);
 
-	if (one_in(player, 32))
+	if (odd(player, 32))
 		range.shift = 1 + choose(player, PAGE - 1);
-	if (one_in(player, 24))
+	if (odd(player, 24))
 		range.length = odd_lengths[choose(player, LENGTH(odd_lengths))];
 	return range;
 }
@@ -207,7 +213,7 @@ static int choose_map_flags(struct player *player)
 {
 	int flags = MAP_FIXED;
 
-	if (one_in(player, 8))
+	if (odd(player, 8))
 		flags = MAP_FIXED_NOREPLACE;
 	else if (one_in(player, 8))
 		flags = 0;
@@ -240,9 +246,9 @@ static void run_map_shared(struct player *player)
 
 static size_t choose_map_offset(struct player *player)
 {
-	if (one_in(player, 32))
+	if (odd(player, 32))
 		return choose(player, 3 * PAGE);
-	if (one_in(player, 32))
+	if (odd(player, 32))
 		return one_in(player, 2) ? -PAGE : (1ul << 63) - 2 * PAGE;
 	return choose(player, 6) * PAGE;
 }
@@ -305,7 +311,7 @@ static long plant(const struct player *player, long result)
 static void run_protect(struct player *player)
 {
 	struct range range = choose_odd_range(player);
-	int prot = one_in(player, 40) ? 8 << choose(player, 8) : choose_prot(player);
+	int prot = odd(player, 40) ? 8 << choose(player, 8) : choose_prot(player);
 
 	say(player, "mprotect(");
 	say_range(player, &range);
@@ -354,13 +360,13 @@ static void run_remap(struct player *player)
 
 	if (from.length == 0)
 		from.length = from.pages * PAGE; /* run_remap_more's */
-	if (one_in(player, 24))
+	if (odd(player, 24))
 		new_length = odd_lengths[choose(player, LENGTH(odd_lengths))];
 	if (one_in(player, 2))
 		flags |= MREMAP_FIXED;
-	if (one_in(player, 32))
+	if (odd(player, 32))
 		flags |= 8 << choose(player, 8);
-	if (one_in(player, 32))
+	if (odd(player, 32))
 		to.shift = 1 + choose(player, PAGE - 1);
 	remap(player, &from, new_length, flags, &to);
 }
@@ -420,12 +426,11 @@ static const struct advice {
 	{MADV_DODUMP, "MADV_DODUMP"},
 	{MADV_COLD, "MADV_COLD"},
 	{MADV_PAGEOUT, "MADV_PAGEOUT"},
-	{MADV_POPULATE_READ, "MADV_POPULATE_READ"},
-	{MADV_POPULATE_WRITE, "MADV_POPULATE_WRITE"},
 	{1000, "1000"},
 };
 
 static const struct advice more_advices[] = {
+	{MADV_POPULATE_READ, "MADV_POPULATE_READ"}, {MADV_POPULATE_WRITE, "MADV_POPULATE_WRITE"},
 	{MADV_REMOVE, "MADV_REMOVE"},	      {MADV_DONTFORK, "MADV_DONTFORK"},
 	{MADV_DOFORK, "MADV_DOFORK"},	      {MADV_WIPEONFORK, "MADV_WIPEONFORK"},
 	{MADV_KEEPONFORK, "MADV_KEEPONFORK"},
@@ -737,13 +742,13 @@ static const struct operation operations[] = {
 	{"map private", 12, GROUP_BASIC, run_map_private},
 	{"map shared", 8, GROUP_BASIC, run_map_shared},
 	{"map file", 16, GROUP_BASIC, run_map_file},
-	{"map odd", 3, GROUP_BASIC, run_map_odd},
+	{"map odd", 3, GROUP_ODD, run_map_odd},
 	{"map growsdown", 6, GROUP_GROWSDOWN, run_map_growsdown},
 	{"unmap", 10, GROUP_BASIC, run_unmap},
 	{"protect", 16, GROUP_BASIC, run_protect},
 	{"remap", 14, GROUP_REMAP, run_remap},
 	{"remap more", 8, GROUP_REMAP, run_remap_more},
-	{"brk", 5, GROUP_BASIC, run_brk},
+	{"brk", 5, GROUP_ODD, run_brk},
 	{"advise", 12, GROUP_BASIC, run_advise},
 	{"advise more", 8, GROUP_ADVISE, run_advise_more},
 	{"sync", 4, GROUP_BASIC, run_sync},
