@@ -27,8 +27,10 @@ def kernel(variant: Variant, descriptor: int) -> None:
     _build(variant.name, ROOT, variant.folder, settings, ["--target", "iso"], descriptor)
 
 
-def tests(descriptor: int) -> None:
-    _build("tests", ROOT / "tests", TESTS, [], [], descriptor)
+def tests(descriptor: int, target: str | None = None) -> None:
+    """Build all programs of the tests, or the one that is named."""
+    targets = ["--target", target] if target else []
+    _build("tests", ROOT / "tests", TESTS, [], targets, descriptor)
 
 
 def _build(

@@ -7,7 +7,7 @@ import re
 import shlex
 from typing import Any, NoReturn
 
-from . import debug, libraries, run, testing, tidy
+from . import bench, bench_rows, debug, libraries, run, testing, tidy
 from .layout import VARIANTS
 from .outcome import Outcome, UsageError
 from .packages import DEBUG, WINDOW
@@ -73,6 +73,12 @@ def _memory(value: str) -> int:
         raise argparse.ArgumentTypeError(f"{value!r} is not a size such as 64M or 2G")
     unit = {"k": 10, "m": 20, "g": 30}[match[2].lower() or "m"]
     return int(match[1]) << unit
+
+
+def _readable(value: str) -> str:
+    if not os.path.isfile(value) or not os.access(value, os.R_OK):
+        raise argparse.ArgumentTypeError(f"{value}: no readable file")
+    return value
 
 
 def _seconds(value: str) -> float:
@@ -194,6 +200,34 @@ def _add_test(verbs: Any) -> None:
     parser.set_defaults(carry_out=testing.carry_out)
 
 
+BENCH_NOTE = """\
+Both kernels run the same program in the same QEMU, which counts executed instructions: figures
+repeat to the last digit on one machine, however busy it is. docs/performance.md tells what they
+do not count. Debian's kernel is fetched by apt into build/linux (about 27 MB) and not installed.
+The table, and every sample, are kept in build/bench. The status is 0 whatever the figures are, 1
+if a run failed.
+
+rows:
+"""
+
+
+def _add_bench(verbs: Any) -> None:
+    names = "".join(f"  {row.name:23} {row.text.strip()}\n" for row in bench_rows.ROWS)
+    parser = verbs.add_parser(
+        "bench", help="measure what system calls, faults and forks cost, here and on Linux",
+        description="Measure stos and Debian's Linux kernel and print the table, with what stos is\n"
+        "meant to reach.", epilog=BENCH_NOTE + names)
+    parser.add_argument("--only", metavar="PATTERN",
+                        help="the rows whose name or text this regular expression is found in")
+    parser.add_argument("--json", action="store_true", help="print JSON in place of the table")
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--no-linux", action="store_true", help="measure stos alone")
+    group.add_argument("--linux", metavar="FILE", type=_readable,
+                       help="compare with this kernel image (bzImage), not with Debian's")
+    parser.add_argument("--no-build", action="store_true", help="take what was built last")
+    parser.set_defaults(carry_out=bench.carry_out)
+
+
 def _add_small(verbs: Any) -> None:
     iso = verbs.add_parser("iso", help="build build/stos.iso",
                            description="Build the boot image and print its path.")
@@ -219,12 +253,13 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(verbs)
     _add_test(verbs)
     _add_debug(verbs)
+    _add_bench(verbs)
     _add_small(verbs)
     return parser
 
 
 _PARSER = _parser()
-_WITH_VALUE = ("--qemu", "--gdb", "--append", "--status-file")
+_WITH_VALUE = ("--qemu", "--gdb", "--append", "--status-file", "--only")
 
 
 def _joined(arguments: list[str]) -> list[str]:

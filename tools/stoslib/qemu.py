@@ -76,6 +76,12 @@ class Qemu:
         self.arguments("-mon", "chardev=monitor,mode=control")
         return ours
 
+    def console(self) -> socket.socket:
+        """Our end of COM1."""
+        ours = self._channel("console")
+        self.arguments("-serial", "chardev:console")
+        return ours
+
     def console_to_file(self, log: Path) -> None:
         self.arguments("-chardev", f"file,id=console,path={quoted(log)}")
         self.arguments("-serial", "chardev:console")

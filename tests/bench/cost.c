@@ -1,0 +1,220 @@
+/*
+ * cost.c - what one system call, one fault, one fork costs: in instructions, on stos and on Linux.
+ *
+ * `./stos bench` boots both kernels with this program as process 1, in the same QEMU, and makes the
+ * table (tools/stoslib/bench.py). It says on the console, each line after "cost: ":
+ *
+ *   ROW UNITS TICKS TICKS ...     the ticks of each sample, of UNITS units
+ *   end                           all is done; then the machine is powered off
+ *   failed WHERE: WHY             instead of the end
+ *
+ * Which rows is written in the file /cost.rows, one name in a line; without it, and as process 1
+ * of nobody, the rows are the arguments or all. Run by hand on a machine without QEMU's -icount,
+ * ticks are those of the processor's counter.
+ *
+ * It runs with one thread, one processor and transparent huge pages off but for the row about them.
+ */
+#include "cost.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+#define SELECTION "/cost.rows"
+
+uint64_t clock_cost;
+
+/* The counter at this program's very first instruction, before the C library has begun. */
+uint64_t first_instruction;
+__asm__(".globl cost_start\n"
+	"cost_start:\n\t"
+	"mov %rdx, %r8\n\t" /* what _start is handed */
+	"rdtsc\n\t"
+	"mov %eax, first_instruction(%rip)\n\t"
+	"mov %edx, first_instruction + 4(%rip)\n\t"
+	"mov %r8, %rdx\n\t"
+	"jmp _start\n");
+
+/* Lets the console's driver send all, or its interrupts would be part of the next row. */
+static void flush(void)
+{
+	fflush(stdout);
+	(void)tcdrain(STDOUT_FILENO);
+}
+
+static _Noreturn void end(int status)
+{
+	flush();
+	if (getpid() == 1)
+		reboot(RB_POWER_OFF);
+	exit(status);
+}
+
+_Noreturn void cost_failed(const char *file, int line, const char *expression, int error)
+{
+	printf("cost: failed %s:%d: %s: %s\n", file, line, expression, strerror(error));
+	end(EXIT_FAILURE);
+}
+
+void child_wait(pid_t pid)
+{
+	int status;
+
+	must(pid > 0 && waitpid(pid, &status, 0) == pid);
+	must(status == 0);
+}
+
+/* --- what is told of the boot ----------------------------------------------------------------- */
+
+static unsigned long meminfo(const char *key)
+{
+	FILE *file = fopen("/proc/meminfo", "r");
+	char line[128];
+	unsigned long kib = 0;
+
+	must(file);
+	while (fgets(line, sizeof(line), file)) {
+		if (strncmp(line, key, strlen(key)) == 0 && line[strlen(key)] == ':')
+			kib = strtoul(line + strlen(key) + 1, NULL, 10);
+	}
+	fclose(file);
+	return kib;
+}
+
+static uint64_t boot(const struct cost_row *row)
+{
+	(void)row;
+	return first_instruction;
+}
+
+static uint64_t memory_free(const struct cost_row *row)
+{
+	(void)row;
+	return meminfo("MemFree");
+}
+
+/* Pages of files: of the initrd, since no other file has been looked at. */
+static uint64_t memory_cached(const struct cost_row *row)
+{
+	(void)row;
+	return meminfo("Cached");
+}
+
+static const struct cost_row boot_table[] = {
+	{.name = "boot", .sample = boot, .units = 1, .samples = 1},
+	{.name = "memory_free_kib", .sample = memory_free, .units = 1, .samples = 1},
+	{.name = "memory_cached_kib", .sample = memory_cached, .units = 1, .samples = 1},
+};
+
+static const struct cost_rows boot_rows = {boot_table, sizeof(boot_table) / sizeof(*boot_table)};
+
+/* --- running rows ----------------------------------------------------------------------------- */
+
+static void row_run(const struct cost_row *row)
+{
+	uint64_t taken[16];
+
+	must(row->samples <= sizeof(taken) / sizeof(*taken));
+	if (row->begin)
+		row->begin(row);
+	for (unsigned i = 0; i < row->warm_ups; i++)
+		(void)row->sample(row);
+	for (unsigned i = 0; i < row->samples; i++)
+		taken[i] = row->sample(row);
+	if (row->end)
+		row->end(row);
+	printf("cost: %s %u", row->name, row->units);
+	for (unsigned i = 0; i < row->samples; i++)
+		printf(" %lu", taken[i]);
+	printf("\n");
+	flush();
+}
+
+static bool is_named(const char *name, char **names, int count)
+{
+	for (int i = 0; i < count; i++) {
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	}
+	return count == 0;
+}
+
+static void rows_run(char **names, int count)
+{
+	const struct cost_rows *tables[] = {&boot_rows, &memory_rows, &file_rows, &task_rows};
+
+	for (size_t t = 0; t < sizeof(tables) / sizeof(*tables); t++) {
+		for (size_t i = 0; i < tables[t]->count; i++) {
+			const struct cost_row *row = &tables[t]->first[i];
+
+			if (is_named(row->name, names, count))
+				row_run(row);
+		}
+	}
+}
+
+/* --- as process 1 ----------------------------------------------------------------------------- */
+
+/* Linux hands over an empty root; stos has /proc mounted already, which is as good. */
+static void root_prepare(void)
+{
+	(void)mkdir("/proc", 0555);
+	(void)mount("proc", "/proc", "proc", 0, NULL);
+}
+
+#define MOST_NAMES 64
+
+static int selection_read(char **names)
+{
+	static char text[4096];
+	int fd = open(SELECTION, O_RDONLY), count = 0;
+
+	if (fd < 0)
+		return 0;
+	must(read(fd, text, sizeof(text) - 1) >= 0);
+	close(fd);
+	for (char *name = strtok(text, "\n"); name; name = strtok(NULL, "\n")) {
+		must(count < MOST_NAMES);
+		names[count++] = name;
+	}
+	return count;
+}
+
+static void clock_measure(void)
+{
+	uint64_t least = UINT64_MAX;
+
+	for (int i = 0; i < 100; i++) {
+		uint64_t begin = ticks(), taken = ticks() - begin;
+
+		least = taken < least ? taken : least;
+	}
+	clock_cost = least;
+}
+
+int main(int argc, char **argv)
+{
+	char *selected[MOST_NAMES], **names = argv + 1;
+	int count = argc - 1;
+
+	if (argc == 2 && strcmp(argv[1], "exit") == 0) /* executed by the row fork_exec_wait */
+		_exit(EXIT_SUCCESS);
+	if (getpid() == 1) {
+		root_prepare();
+		names = selected;
+		count = selection_read(selected);
+	}
+	(void)prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0); /* a kernel without huge pages may refuse */
+	clock_measure();
+	rows_run(names, count);
+	printf("cost: end\n");
+	end(EXIT_SUCCESS);
+}
