@@ -8,9 +8,9 @@
  *   end                           all is done; then the machine is powered off
  *   failed WHERE: WHY             instead of the end
  *
- * Which rows is written in the file /cost.rows, one name in a line; without it, and as process 1
- * of nobody, the rows are the arguments or all. Run by hand on a machine without QEMU's -icount,
- * ticks are those of the processor's counter.
+ * Which rows is written in the file /cost.rows, one name in a line; behind it, after a space, may be
+ * how many samples (tools/profile.py). When it is not process 1, the arguments are the rows; none
+ * means all. Without QEMU's -icount ticks are those of the processor's counter.
  *
  * It runs with one thread, one processor and transparent huge pages off but for the row about them.
  */
@@ -101,15 +101,22 @@ static uint64_t memory_free(const struct cost_row *row)
 	return meminfo("MemFree");
 }
 
-/* Pages of files: of the initrd, since no other file has been looked at. */
+/* Files' pages: the initrd's, since there are no other files yet. */
 static uint64_t memory_cached(const struct cost_row *row)
 {
 	(void)row;
 	return meminfo("Cached");
 }
 
+static uint64_t memory_total(const struct cost_row *row)
+{
+	(void)row;
+	return meminfo("MemTotal");
+}
+
 static const struct cost_row boot_table[] = {
 	{.name = "boot", .sample = boot, .units = 1, .samples = 1},
+	{.name = "memory_total_kib", .sample = memory_total, .units = 1, .samples = 1},
 	{.name = "memory_free_kib", .sample = memory_free, .units = 1, .samples = 1},
 	{.name = "memory_cached_kib", .sample = memory_cached, .units = 1, .samples = 1},
 };
@@ -118,33 +125,40 @@ static const struct cost_rows boot_rows = {boot_table, sizeof(boot_table) / size
 
 /* --- running rows ----------------------------------------------------------------------------- */
 
-static void row_run(const struct cost_row *row)
+static void row_run(const struct cost_row *row, unsigned samples)
 {
 	uint64_t taken[16];
 
-	must(row->samples <= sizeof(taken) / sizeof(*taken));
+	must(samples <= sizeof(taken) / sizeof(*taken));
 	if (row->begin)
 		row->begin(row);
 	for (unsigned i = 0; i < row->warm_ups; i++)
 		(void)row->sample(row);
-	for (unsigned i = 0; i < row->samples; i++)
+	for (unsigned i = 0; i < samples; i++)
 		taken[i] = row->sample(row);
 	if (row->end)
 		row->end(row);
 	printf("cost: %s %u", row->name, row->units);
-	for (unsigned i = 0; i < row->samples; i++)
+	for (unsigned i = 0; i < samples; i++)
 		printf(" %lu", taken[i]);
 	printf("\n");
 	flush();
 }
 
-static bool is_named(const char *name, char **names, int count)
+/* How many samples of this row are wanted; 0: none. A name may have the number behind it. */
+static unsigned samples_wanted(const struct cost_row *row, char **names, int count)
 {
+	size_t length = strlen(row->name);
+
 	for (int i = 0; i < count; i++) {
-		if (strcmp(name, names[i]) == 0)
-			return true;
+		if (strncmp(row->name, names[i], length) != 0)
+			continue;
+		if (names[i][length] == ' ')
+			return (unsigned)atoi(names[i] + length);
+		if (names[i][length] == '\0')
+			return row->samples;
 	}
-	return count == 0;
+	return count == 0 ? row->samples : 0;
 }
 
 static void rows_run(char **names, int count)
@@ -154,9 +168,10 @@ static void rows_run(char **names, int count)
 	for (size_t t = 0; t < sizeof(tables) / sizeof(*tables); t++) {
 		for (size_t i = 0; i < tables[t]->count; i++) {
 			const struct cost_row *row = &tables[t]->first[i];
+			unsigned samples = samples_wanted(row, names, count);
 
-			if (is_named(row->name, names, count))
-				row_run(row);
+			if (samples)
+				row_run(row, samples);
 		}
 	}
 }

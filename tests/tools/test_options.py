@@ -37,6 +37,9 @@ WRONG = [
     "run --qemu ' -- true",
     "iso -- program",
     "test -- program",
+    "bench -- program",
+    "bench --linux /nonexistent",
+    "bench --linux /etc/passwd --no-linux",
     "test one two",
     "help nonsense",
 ]
@@ -83,7 +86,7 @@ def test_a_wrong_pattern_is_wrong_usage():
     assert subprocess.run([STOS, "test", "("], capture_output=True).returncode == 2
 
 
-@pytest.mark.parametrize("verb", ["run", "test", "debug", "iso", "clean"])
+@pytest.mark.parametrize("verb", ["run", "test", "debug", "bench", "iso", "clean"])
 def test_help(verb):
     done = subprocess.run([STOS, verb, "--help"], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")

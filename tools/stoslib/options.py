@@ -202,8 +202,8 @@ def _add_test(verbs: Any) -> None:
 
 BENCH_NOTE = """\
 Both kernels run the same program in the same QEMU, which counts executed instructions: figures
-repeat to the last digit on one machine, however busy it is. docs/performance.md tells what they
-do not count. Debian's kernel is fetched by apt into build/linux (about 27 MB) and not installed.
+repeat within a thousandth, however busy the machine is. docs/performance.md tells what they do
+not count. Debian's kernel is fetched by apt into build/linux (about 27 MB) and not installed.
 The table, and every sample, are kept in build/bench. The status is 0 whatever the figures are, 1
 if a run failed.
 

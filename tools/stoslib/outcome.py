@@ -18,6 +18,7 @@
     output           125     our own standard output or error could not be written
     stos             125     a mistake in stos itself
     tests            1       tests failed
+    bench            1       a measured kernel did not come to the end
 """
 
 import errno

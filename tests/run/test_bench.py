@@ -1,0 +1,26 @@
+"""`./stos bench` of stos alone; Linux's half needs a network."""
+
+import json
+import subprocess
+
+import pytest
+from command import PATIENCE, STOS
+
+
+def bench(*options: str) -> str:
+    command = [STOS, "bench", "--no-build", "--no-linux", *options]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=PATIENCE).stdout
+
+
+def test_figures_repeat():
+    runs = [json.loads(bench("--only", "getppid|^boot$", "--json")) for _ in range(2)]
+    for run in runs:
+        assert [row["row"] for row in run] == ["getppid", "boot"]
+        assert all(row["stos"] > 10 and row["linux"] is None for row in run)
+    for first, again in zip(*runs):
+        assert first["stos"] == pytest.approx(again["stos"], rel=0.01)
+
+
+def test_the_table():
+    lines = bench("--only", "^memory$").splitlines()
+    assert len(lines) == 3 and "| memory in use after boot" in lines[2]
