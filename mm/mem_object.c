@@ -314,27 +314,14 @@ static void zero_tail(struct mem_object *object, uint64_t size)
 	frame_put(frame);
 }
 
-/* The page to write to, LOCKED, DIRTY; loaded first unless all of it will be written. */
-static int write_begin(struct mem_object *object, uint64_t index, bool whole, struct frame **result)
+/* The page to write to, LOCKED, DIRTY. It is loaded even if all of it will be written: what a failed
+   copy leaves unwritten must not be old memory. */
+static int write_begin(struct mem_object *object, uint64_t index, struct frame **result)
 {
 	struct frame *frame;
-	int error = -EEXIST;
+	int error;
 
-	if (whole) {
-		error = cache_add_locked(object, index, &frame);
-		if (error == 0) {
-			/* What a failed copy leaves unwritten must not be old memory. */
-			error = object->ops->load(object, index, frame);
-			if (error) {
-				cache_remove(object, frame);
-				frame_unlock(frame);
-				frame_put(frame);
-				return error;
-			}
-			atomic_fetch_or(&frame->state, FRAME_UPTODATE);
-		}
-	}
-	while (error == -EEXIST || error == -ENOMEM) {
+	for (;;) {
 		error = mem_object_frame(object, index, &frame);
 		if (error)
 			return error;
@@ -343,7 +330,6 @@ static int write_begin(struct mem_object *object, uint64_t index, bool whole, st
 			break;
 		frame_unlock(frame); /* truncated meanwhile */
 		frame_put(frame);
-		error = -EEXIST;
 	}
 	if (object->ops->dirty && !(frame_state(frame) & FRAME_DIRTY))
 		error = object->ops->dirty(object, frame);
@@ -369,7 +355,7 @@ static ssize_t write_part(struct mem_object *object, struct io_buffer *io, uint6
 		if (user_fault_in(io->addr, 1, false))
 			return -EFAULT;
 	}
-	error = write_begin(object, pos >> PAGE_SHIFT, part == PAGE_SIZE, &frame);
+	error = write_begin(object, pos >> PAGE_SHIFT, &frame);
 	if (error)
 		return error;
 	user_faults_disable();
