@@ -59,6 +59,25 @@ static unsigned bit_find_clear(const uint64_t *bits, unsigned n, unsigned count)
 	return count;
 }
 
+/* The first set bit at or after n; `count` if there is none. */
+static unsigned bit_find_set(const uint64_t *bits, unsigned n, unsigned count)
+{
+	uint64_t word;
+
+	while (n < count) {
+		word = bits[n / WORD_BITS] >> (n % WORD_BITS);
+		if (word)
+			return MIN(n + (unsigned)__builtin_ctzll(word), count);
+		n = (n / WORD_BITS + 1) * WORD_BITS;
+	}
+	return count;
+}
+
+/* Each n from `first` below `count` whose bit is set. */
+#define for_each_bit(n, bits, first, count)                                                        \
+	for ((n) = bit_find_set(bits, first, count); (n) < (count);                                \
+	     (n) = bit_find_set(bits, (n) + 1, count))
+
 /* --- size --- */
 
 /* The three arrays of a table. */
@@ -161,7 +180,9 @@ int file_table_create(struct file_table **table)
 /* Copies what is open; reserved slots are not: their open(2) is somebody else's. Both locked. */
 static void copy_slots(struct file_table *copy, const struct file_table *from)
 {
-	for (unsigned n = 0; n < from->capacity; n++) {
+	unsigned n;
+
+	for_each_bit (n, from->used, 0, from->capacity) {
 		struct file *file = from->files[n];
 
 		if (!file)
@@ -433,11 +454,18 @@ int file_table_close(int descriptor)
 static struct file *take_next(struct file_table *table, unsigned *n, unsigned last, bool on_exec)
 {
 	struct file *file = NULL;
+	unsigned slot;
 
 	spin_lock(&table->lock);
-	for (; !file && *n < table->capacity && *n <= last; ++*n)
-		if (table->files[*n] && (!on_exec || bit_test(table->close_on_exec, *n)))
-			file = slot_clear(table, *n);
+	for_each_bit (slot, on_exec ? table->close_on_exec : table->used, *n, table->capacity) {
+		if (slot > last)
+			break;
+		if (!table->files[slot])
+			continue;
+		file = slot_clear(table, slot);
+		*n = slot + 1;
+		break;
+	}
 	spin_unlock(&table->lock);
 	return file;
 }
