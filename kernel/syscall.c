@@ -74,7 +74,7 @@ static struct missing_call {
 } missing_calls[MISSING_MAX] GUARDED_BY(missing_lock);
 static unsigned missing_next GUARDED_BY(missing_lock);
 
-static long syscall_missing(uint64_t number)
+static seldom_fn long syscall_missing(uint64_t number)
 {
 	struct task *task = current_task();
 	bool known = false;
@@ -95,12 +95,11 @@ static long syscall_missing(uint64_t number)
 	return -ENOSYS;
 }
 
-void syscall_dispatch(struct trap_frame *frame)
+long syscall_dispatch(struct trap_frame *frame)
 {
 	uint64_t number = frame->error_code;
 
 	if (likely(number < ARRAY_SIZE(handlers) && handlers[number]))
-		frame->rax = (uint64_t)handlers[number](frame);
-	else
-		frame->rax = (uint64_t)syscall_missing(number);
+		return handlers[number](frame);
+	return syscall_missing(number);
 }

@@ -2,7 +2,7 @@
 ;
 ; rcx = user's rip, r11 = user's rflags; interrupts are off (SFMASK), rsp is still the user's. Builds
 ; the same struct trap_frame as trap_entry.asm, with vector TRAP_VECTOR_SYSCALL and the number
-; in error_code, and calls syscall_dispatch(frame), which leaves its result in frame->rax.
+; in error_code, and calls syscall_dispatch(frame), whose result goes to frame->rax.
 ; If the frame was changed to another vector (signal return, exec), or rip is not canonical, it
 ; goes back by iretq, else by sysretq.
 
@@ -60,6 +60,7 @@ syscall_entry:
 	sti
 	mov rdi, rsp
 	call syscall_dispatch
+	mov [rsp + FRAME_RAX], rax
 	cli
 	cmp dword [gs:CPU_NEED_RESCHED], 0
 	jne .look                       ; the same test as trap_return_to_user's

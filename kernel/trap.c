@@ -206,18 +206,30 @@ void trap_dispatch(struct trap_frame *frame)
 	}
 }
 
-/* Interrupts off on entry and return: nothing may become due between the test and the return. */
-void trap_return_to_user(struct trap_frame *frame)
+static bool work_is_due(const struct task *task)
 {
-	struct task *task = current_task();
+	return cpu_read(need_resched) ||
+	       atomic_load_explicit(&task->signal_pending, memory_order_relaxed);
+}
 
-	while (unlikely(cpu_read(need_resched) || atomic_load_explicit(&task->signal_pending, memory_order_relaxed))) {
+static seldom_fn void work_before_return(struct trap_frame *frame, struct task *task)
+{
+	do {
 		irq_enable();
 		if (cpu_read(need_resched))
 			schedule();
 		if (atomic_load_explicit(&task->signal_pending, memory_order_relaxed))
 			signal_deliver(frame);
 		irq_disable();
-	}
+	} while (work_is_due(task));
+}
+
+/* Interrupts off on entry and return: nothing may become due between the test and the return. */
+void trap_return_to_user(struct trap_frame *frame)
+{
+	struct task *task = current_task();
+
+	if (unlikely(work_is_due(task)))
+		work_before_return(frame, task);
 	lock_check_none_held();
 }

@@ -7,7 +7,7 @@
 void trap_dispatch(struct trap_frame *frame);
 /* Before every return to user mode: reschedules and delivers signals. Interrupts are off. */
 void trap_return_to_user(struct trap_frame *frame);
-/* Every system call; interrupts are on. The result goes to frame->rax. */
-void syscall_dispatch(struct trap_frame *frame);
+/* Every system call; interrupts are on. The result is the caller's to put in frame->rax. */
+long syscall_dispatch(struct trap_frame *frame);
 /* A vector in words. */
 const char *trap_name(uint64_t vector);

@@ -26,6 +26,8 @@ typedef int64_t ssize_t; /* bytes done, or -errno */
 #define static_assert _Static_assert
 #define must_check __attribute__((warn_unused_result))
 #define noreturn_fn __attribute__((noreturn))
+/* Not inlined: what happens rarely must not make the function around it save registers. */
+#define seldom_fn __attribute__((noinline, cold))
 #define packed_struct __attribute__((packed))
 #define printf_like(f, a) __attribute__((format(printf, f, a)))
 #define likely(x) __builtin_expect(!!(x), 1)
