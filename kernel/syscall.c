@@ -10,6 +10,7 @@
 #include <fs/sys_file.h>
 #include <fs/sys_special.h>
 #include <kernel/base/errno.h>
+#include <kernel/base/lock_check.h>
 #include <kernel/base/log.h>
 #include <kernel/futex.h>
 #include <kernel/sys_id.h>
@@ -98,8 +99,12 @@ static seldom_fn long syscall_missing(uint64_t number)
 long syscall_dispatch(struct trap_frame *frame)
 {
 	uint64_t number = frame->error_code;
+	long result;
 
 	if (likely(number < ARRAY_SIZE(handlers) && handlers[number]))
-		return handlers[number](frame);
-	return syscall_missing(number);
+		result = handlers[number](frame);
+	else
+		result = syscall_missing(number);
+	lock_check_none_held();
+	return result;
 }
