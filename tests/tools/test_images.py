@@ -23,7 +23,7 @@ def initrd(program, tmp_path):
     subprocess.run(
         [sys.executable, ROOT / "tools/make_initrd.py", "--root", ROOT / "iso/root"]
         + ["--program", f"/sbin/init={program}", "--program", f"/usr/bin/cat={program}"]
-        + ["-o", output],
+        + ["--file", f"/usr/share/picture={program.with_suffix('.c')}", "-o", output],
         check=True,
     )
     return output
@@ -35,6 +35,11 @@ def test_the_initrd_has_what_a_system_needs(initrd):
         assert name in entries
     assert entries[b"tmp"] & 0o7777 == 0o1777
     assert {b"dev", b"proc", b"root", b"run"} <= set(entries)
+
+
+def test_files_lie_where_they_were_put_and_are_not_executable(initrd):
+    entries = {name: mode for name, mode, _ in cpio.read(io.BytesIO(initrd.read_bytes()))}
+    assert entries[b"usr/share/picture"] & 0o7777 == 0o644
 
 
 def test_our_programs_replace_the_applets_of_their_name(initrd):
