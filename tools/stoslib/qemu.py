@@ -34,7 +34,7 @@ def _die_with(parent: int) -> None:
 
 
 class Qemu:
-    def __init__(self, memory_bytes: int, processors: int, model: str, display: str):
+    def __init__(self, memory_bytes: int, processors: int, model: str, display: str = "none"):
         self._arguments = [
             *("-nodefaults", "-no-user-config", "-no-reboot"),
             *("-machine", "pc,accel=tcg", "-cpu", model, "-smp", str(processors)),
