@@ -32,9 +32,12 @@ struct proc_open {
 
 static int text_open(struct inode *inode, struct file *file)
 {
-	struct proc_open *open = kzalloc(sizeof(*open));
+	const struct proc_node *node = proc_node_of(inode);
+	struct proc_open *open;
 
-	(void)inode;
+	if (node->entry->guarded && !process_may_access(node->process))
+		return -EACCES;
+	open = kzalloc(sizeof(*open));
 	if (!open)
 		return -ENOMEM;
 	mutex_init(&open->lock, RANK_INODE);

@@ -35,8 +35,7 @@ static const char *zone_name(const struct mem_space *space, const struct mem_zon
 	return zone->flags & ZONE_SHARED ? "/dev/zero (deleted)" : NULL;
 }
 
-static void show_zone(struct text *text, const struct mem_space *space, const struct mem_zone *zone,
-		      char *buf)
+void proc_print_zone(struct text *text, const struct mem_space *space, const struct mem_zone *zone, char *buf)
 {
 	const struct inode *inode = zone->file ? zone->file->inode : NULL;
 	uint64_t device = inode ? inode->super->device : 0;
@@ -75,7 +74,7 @@ int proc_show_maps(struct text *text, const struct proc_node *node)
 	}
 	rw_read_lock(&space->lock);
 	list_for_each_entry(zone, &space->zones.list, next)
-		show_zone(text, space, zone, buf);
+		proc_print_zone(text, space, zone, buf);
 	rw_read_unlock(&space->lock);
 	kfree(buf);
 	mem_space_drop(space);
@@ -102,6 +101,8 @@ int proc_show_faults(struct text *text, const struct proc_node *node)
 	return 0;
 }
 
+#define PAGEMAP_FRAME_MASK ((1ull << 55) - 1)
+
 /* pagemap: 64 bits for each page of the address space, at 8 times its number */
 
 static ssize_t put_pagemap(struct mem_space *space, struct io_buffer *io, uint64_t page)
@@ -111,6 +112,8 @@ static ssize_t put_pagemap(struct mem_space *space, struct io_buffer *io, uint64
 	while (io->left > 0 && page < USER_SPACE_END >> PAGE_SHIFT) {
 		uint64_t entry = mem_space_pagemap(space, page << PAGE_SHIFT);
 
+		if (!process_is_root())
+			entry &= ~PAGEMAP_FRAME_MASK; /* they would help to attack the hardware */
 		if (io_put(io, &entry, sizeof(entry)) < sizeof(entry))
 			return done > 0 ? done : -EFAULT;
 		done += (ssize_t)sizeof(entry);
@@ -136,7 +139,14 @@ static ssize_t pagemap_read(struct file *file, struct io_buffer *io, uint64_t po
 	return done;
 }
 
+static int pagemap_open(struct inode *inode, struct file *file)
+{
+	(void)file;
+	return process_may_access(proc_node_of(inode)->process) ? 0 : -EACCES;
+}
+
 const struct file_operations proc_pagemap_operations = {
+	.open = pagemap_open,
 	.read = pagemap_read,
 };
 
@@ -180,6 +190,8 @@ void proc_memory_read(struct process *process, struct proc_memory *memory)
 	memory->peak_pages = space->peak_pages;
 	memory->anon_pages = atomic_load(&space->anon_pages);
 	memory->file_pages = atomic_load(&space->file_pages);
+	memory->shmem_pages = MIN(atomic_load(&space->shmem_pages), memory->file_pages);
+	memory->peak_resident_pages = mem_space_peak_resident(space);
 	memory->table_pages = atomic_load(&space->table_pages);
 	memory->stack_top = space->stack_top;
 	memory->brk_beg = space->brk_beg;

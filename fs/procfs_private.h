@@ -12,6 +12,7 @@
 #include <fs/text.h>
 #include <kernel/task.h>
 
+struct mem_zone;
 struct proc_node;
 
 struct proc_entry {
@@ -21,6 +22,7 @@ struct proc_entry {
 	int (*show)(struct text *text, const struct proc_node *node);
 	const struct file_operations *file_ops; /* files that are no text, directories */
 	const struct inode_operations *ops;     /* directories, links */
+	bool guarded; /* a text for those alone who may access the process's memory: else EACCES */
 };
 
 struct proc_node {
@@ -91,15 +93,27 @@ int proc_show_limits(struct text *text, const struct proc_node *node);
 struct proc_memory {
 	uint64_t total_pages, peak_pages;                   /* mapped */
 	uint64_t anon_pages, file_pages, table_pages;       /* resident */
+	uint64_t shmem_pages;                               /* of file_pages */
+	uint64_t peak_resident_pages;
 	uint64_t data_pages, stack_pages, text_pages, library_pages; /* mapped, by kind */
 	uintptr_t code_beg, code_end, data_beg, data_end;   /* the program's, as far as zones tell */
 	uintptr_t stack_top, brk_beg, arg_beg, arg_end, env_beg, env_end;
 };
 /* All zero for a process without memory. */
 void proc_memory_read(struct process *process, struct proc_memory *memory);
+/* A zone's line of maps. `buf` has PATH_MAX bytes. The space is locked for reading. */
+void proc_print_zone(struct text *text, const struct mem_space *space, const struct mem_zone *zone, char *buf);
 int proc_show_maps(struct text *text, const struct proc_node *node);
 int proc_show_faults(struct text *text, const struct proc_node *node);
 extern const struct file_operations proc_pagemap_operations;
+
+/* procfs_smaps.c */
+int proc_show_smaps(struct text *text, const struct proc_node *node);
+int proc_show_smaps_rollup(struct text *text, const struct proc_node *node);
+
+/* procfs_vmstat.c */
+int proc_show_meminfo(struct text *text, const struct proc_node *node);
+int proc_show_vmstat(struct text *text, const struct proc_node *node);
 
 /* procfs_mem.c */
 extern const struct file_operations proc_mem_operations;

@@ -13,6 +13,10 @@
 	{                                                                                          \
 		.name = name_, .mode = S_IFREG | (permissions), .show = show_                      \
 	}
+#define GUARDED(name_, permissions, show_)                                                         \
+	{                                                                                          \
+		.name = name_, .mode = S_IFREG | (permissions), .show = show_, .guarded = true     \
+	}
 #define FILE_OF(name_, permissions, file_ops_)                                                     \
 	{                                                                                          \
 		.name = name_, .mode = S_IFREG | (permissions), .file_ops = file_ops_              \
@@ -39,9 +43,11 @@ static const struct proc_entry entries[] = {
 	TEXT("status", 0444, proc_show_status),
 	TEXT("comm", 0444, proc_show_comm),
 	TEXT("cmdline", 0444, proc_show_cmdline),
-	TEXT("environ", 0400, proc_show_environ),
+	GUARDED("environ", 0400, proc_show_environ),
 	TEXT("limits", 0444, proc_show_limits),
-	TEXT("maps", 0444, proc_show_maps),
+	GUARDED("maps", 0444, proc_show_maps),
+	GUARDED("smaps", 0444, proc_show_smaps),
+	GUARDED("smaps_rollup", 0444, proc_show_smaps_rollup),
 	TEXT("faults", 0444, proc_show_faults),
 	FILE_OF("mem", 0600, &proc_mem_operations),
 	FILE_OF("pagemap", 0400, &proc_pagemap_operations),

@@ -287,11 +287,11 @@ static void print_memory(struct text *text, const struct proc_memory *memory)
 	print_size(text, "VmSize", memory->total_pages);
 	print_size(text, "VmLck", 0);
 	print_size(text, "VmPin", 0);
-	print_size(text, "VmHWM", resident);
+	print_size(text, "VmHWM", MAX(memory->peak_resident_pages, resident));
 	print_size(text, "VmRSS", resident);
 	print_size(text, "RssAnon", memory->anon_pages);
-	print_size(text, "RssFile", memory->file_pages);
-	print_size(text, "RssShmem", 0);
+	print_size(text, "RssFile", memory->file_pages - memory->shmem_pages);
+	print_size(text, "RssShmem", memory->shmem_pages);
 	print_size(text, "VmData", memory->data_pages);
 	print_size(text, "VmStk", memory->stack_pages);
 	print_size(text, "VmExe", memory->text_pages);

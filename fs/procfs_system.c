@@ -1,59 +1,18 @@
 /*
- * fs/procfs_system.c - files of /proc about the system as a whole: memory, time, load. Formats: proc(5).
+ * fs/procfs_system.c - files of /proc about the system as a whole: time, load. Formats: proc(5).
  *
- * Not here: what each processor is and does (procfs_processors.c). Tests: tests/guest/proc_sched.c.
+ * Not here: what each processor is and does (procfs_processors.c), memory (procfs_vmstat.c). Tests: tests/guest/proc_sched.c.
  */
 #include <fs/procfs_private.h>
-#include <fs/tmpfs.h>
 #include <kernel/cmdline.h>
 #include <kernel/load.h>
 #include <kernel/sched.h>
 #include <kernel/sys_info.h>
 #include <kernel/time.h>
-#include <mm/frame.h>
-#include <mm/heap.h>
 #include <string.h>
 
 #define USER_HZ 100ul /* sysconf(_SC_CLK_TCK) */
 #define NS_PER_USER_TICK (NS_PER_SEC / USER_HZ)
-#define PAGE_KIB (PAGE_SIZE / 1024)
-
-/* meminfo */
-
-static void print_kib(struct text *text, const char *key, uint64_t kib)
-{
-	text_print(text, "%-16s%8lu kB\n", key, kib);
-}
-
-static int show_meminfo(struct text *text, const struct proc_node *node)
-{
-	uint64_t counts[FRAME_ZERO + 1];
-	uint64_t shared = tmpfs_pages(), cached, free = frame_free_count();
-
-	(void)node;
-	frame_kind_counts(counts);
-	cached = counts[FRAME_CACHE];
-	print_kib(text, "MemTotal:", frame_total_count() * PAGE_KIB);
-	print_kib(text, "MemFree:", free * PAGE_KIB);
-	/* What could be had without harm: pages of tmpfs have no other home. */
-	print_kib(text, "MemAvailable:", (free + cached - MIN(shared, cached)) * PAGE_KIB);
-	print_kib(text, "Buffers:", 0);
-	print_kib(text, "Cached:", cached * PAGE_KIB);
-	print_kib(text, "SwapCached:", 0);
-	print_kib(text, "Active:", counts[FRAME_ANON] * PAGE_KIB);
-	print_kib(text, "Inactive:", cached * PAGE_KIB);
-	print_kib(text, "SwapTotal:", 0);
-	print_kib(text, "SwapFree:", 0);
-	print_kib(text, "Dirty:", 0);
-	print_kib(text, "Writeback:", 0);
-	print_kib(text, "AnonPages:", counts[FRAME_ANON] * PAGE_KIB);
-	print_kib(text, "Shmem:", shared * PAGE_KIB);
-	print_kib(text, "Slab:", heap_bytes() / 1024);
-	print_kib(text, "SReclaimable:", 0);
-	print_kib(text, "SUnreclaim:", heap_bytes() / 1024);
-	print_kib(text, "PageTables:", counts[FRAME_TABLE] * PAGE_KIB);
-	return 0;
-}
 
 /* Time and load */
 
@@ -189,7 +148,8 @@ static int show_swaps(struct text *text, const struct proc_node *node)
 }
 
 static const struct proc_entry entries[] = {
-	{.name = "meminfo", .mode = S_IFREG | 0444, .show = show_meminfo},
+	{.name = "meminfo", .mode = S_IFREG | 0444, .show = proc_show_meminfo},
+	{.name = "vmstat", .mode = S_IFREG | 0444, .show = proc_show_vmstat},
 	{.name = "stat", .mode = S_IFREG | 0444, .show = show_stat},
 	{.name = "uptime", .mode = S_IFREG | 0444, .show = show_uptime},
 	{.name = "loadavg", .mode = S_IFREG | 0444, .show = show_loadavg},

@@ -124,7 +124,7 @@ static void tmpfs_destroy_object(struct mem_object *object)
 
 static const struct mem_operations tmpfs_mem_operations = {
 	.load = tmpfs_load,
-	.absent_is_zero = true,
+	.in_memory = true,
 	.destroy = tmpfs_destroy_object,
 };
 

@@ -4,15 +4,9 @@
 #include <mm/mem_space.h>
 #include <string.h>
 
-static uint64_t resident_pages(struct mem_space *space)
-{
-	return atomic_load(&space->anon_pages) + atomic_load(&space->file_pages);
-}
-
-/* No peak is kept as pages come and go: what is resident now, or was when a space was left. */
 static uint64_t space_peak(const struct task *task)
 {
-	return task->space ? resident_pages(task->space) : 0;
+	return task->space ? mem_space_peak_resident(task->space) : 0;
 }
 
 struct usage usage_of_process(struct process *process)
@@ -80,7 +74,7 @@ void usage_add_child(struct process *parent, struct process *child)
 void process_note_peak(struct process *process, struct mem_space *space)
 {
 	spin_lock(&task_tree_lock);
-	process->peak_pages = MAX(process->peak_pages, resident_pages(space));
+	process->peak_pages = MAX(process->peak_pages, mem_space_peak_resident(space));
 	spin_unlock(&task_tree_lock);
 }
 

@@ -9,6 +9,7 @@
  *   the entry is    read, execute                    write
  *   empty           anonymous: the zero frame        anonymous: a fresh zeroed frame
  *                   object: its page, read-only      private: a copy of the object's page
+ *                   (writable: memory is the file)
  *                                                    shared: ops->dirty, then writable
  *   read-only       another thread was faster        private: cow_break (copy or reuse)
  *                                                    shared: ops->dirty, then writable
@@ -47,7 +48,7 @@ struct fault_attempt {
 	uint64_t index;
 	struct frame *prepared; /* ops->dirty was called for it; a reference */
 	enum fault_outcome outcome;
-	bool loaded;
+	bool loaded, major; /* a page was loaded; from somewhere outside memory */
 	phys_t frame_phys; /* for the ring */
 };
 
@@ -135,7 +136,18 @@ static bool past_end(const struct mem_zone *zone, uintptr_t address)
 	return zone_page_index(zone, address) >= object_pages(zone);
 }
 
-/* A read fault maps cached neighbours too, in the same table and zone, read-only. */
+/*
+ * Where memory is the file, nobody waits to hear of a page's first write: a read may map it writable, and
+ * the write needs no fault of its own.
+ */
+static bool writable_at_once(const struct mem_zone *zone)
+{
+	const struct mem_operations *ops = zone->object->ops;
+
+	return (zone->flags & ZONE_SHARED) && (zone->prot & PROT_WRITE) && ops->in_memory && !ops->dirty;
+}
+
+/* A read fault maps cached neighbours too, in the same table and zone; only dirty ones writable. */
 static void fault_around(struct mem_zone *zone, const struct page_slot *slot)
 {
 	struct page_slot near = *slot;
@@ -150,7 +162,8 @@ static void fault_around(struct mem_zone *zone, const struct page_slot *slot)
 		frame = cached_page(zone, near.address);
 		if (!frame)
 			break;
-		page_slot_install(&near, frame, zone->prot, false);
+		page_slot_install(&near, frame, zone->prot,
+				  writable_at_once(zone) && (frame_state(frame) & FRAME_DIRTY));
 	}
 }
 
@@ -232,7 +245,9 @@ static enum fault_result fill_from_object(struct fault_attempt *attempt, struct 
 		note_frame(attempt, OUTCOME_COPY, copy);
 		return FAULT_DONE;
 	}
-	page_slot_install(slot, frame, zone->prot, false);
+	if (writable_at_once(zone))
+		atomic_fetch_or(&frame->state, FRAME_DIRTY);
+	page_slot_install(slot, frame, zone->prot, writable_at_once(zone));
 	note_frame(attempt, attempt->loaded ? OUTCOME_LOAD : OUTCOME_CACHE_HIT, frame);
 	fault_around(zone, slot);
 	return FAULT_DONE;
@@ -313,6 +328,7 @@ static enum fault_result fault_load(struct fault_attempt *attempt)
 	struct frame *frame;
 	int error = mem_object_frame(attempt->object, attempt->index, &frame);
 
+	attempt->major |= !attempt->object->ops->in_memory;
 	attempt_forget(attempt);
 	if (error == -ENOMEM)
 		return FAULT_NEEDS_MEMORY;
@@ -358,10 +374,29 @@ static enum fault_result fault_find_memory(void)
 	return mem_pressure_relieve() ? FAULT_RETRY : FAULT_NO_MEMORY;
 }
 
-static void attempt_end(struct fault_attempt *attempt, enum fault_result result)
+/*
+ * As Linux's mm_account_fault: /proc/vmstat counts SIGBUS too, getrusage(2) only what was mapped, and
+ * neither a look by the kernel at a page that is there.
+ */
+static void count_fault(const struct fault_attempt *attempt, enum fault_result result)
 {
 	struct task *task = current_task();
 
+	if (result == FAULT_NO_ZONE || result == FAULT_FORBIDDEN)
+		return;
+	cpu_count_one(faults);
+	if (attempt->major)
+		cpu_count_one(major_faults);
+	if (result != FAULT_DONE)
+		return;
+	if (attempt->major)
+		task->major_faults++;
+	else
+		task->minor_faults++;
+}
+
+static void attempt_end(struct fault_attempt *attempt, enum fault_result result)
+{
 	if (attempt->prepared)
 		frame_put(attempt->prepared);
 	if (result == FAULT_NO_ZONE || result == FAULT_FORBIDDEN)
@@ -370,10 +405,9 @@ static void attempt_end(struct fault_attempt *attempt, enum fault_result result)
 		attempt->outcome = OUTCOME_SIGBUS;
 	else if (result != FAULT_DONE)
 		attempt->outcome = OUTCOME_NO_MEMORY;
-	if (attempt->loaded)
-		task->major_faults++;
-	else
-		task->minor_faults++;
+	if (attempt->outcome == OUTCOME_FASTER && !attempt->fault->rip)
+		return;
+	count_fault(attempt, result);
 	fault_ring_record(attempt->fault, attempt->outcome, attempt->frame_phys);
 }
 

@@ -48,8 +48,12 @@ void fault_ring_init(void)
 
 int fault_event_print(char *buf, size_t size, const struct fault_event *event)
 {
-	return snprintf(buf, size, "%s[%d] trap 14 error %#x cpu %u rip %#lx address %#lx: %s, frame %#lx",
-			event->name, event->tid, event->error_code, event->cpu, event->rip, event->address,
+	char thread[16] = "";
+
+	if (event->tid != event->pid)
+		snprintf(thread, sizeof(thread), "/%d", event->tid);
+	return snprintf(buf, size, "%s[%d%s] trap 14 error %#x cpu %u rip %#lx address %#lx: %s, frame %#lx",
+			event->name, event->pid, thread, event->error_code, event->cpu, event->rip, event->address,
 			fault_outcome_name(event->outcome), event->frame);
 }
 

@@ -32,6 +32,7 @@ enum frame_kind {
 #define FRAME_WAITERS 0x200u   /* someone sleeps for LOCKED to clear */
 #define FRAME_IN_BUDDY 0x400u  /* FREE: heads a block of 2^order frames in buddy.c's lists */
 #define FRAME_POISONED 0x800u  /* FREE, checking build: filled with FRAME_POISON */
+#define FRAME_SHMEM 0x1000u    /* CACHE: of an object that is in memory only, for good */
 
 struct frame {
 	_Atomic uint32_t refs;     /* [A] entries in page tables + cache slot + holders */
@@ -115,6 +116,12 @@ static inline uint32_t frame_refs(const struct frame *frame)
 {
 	return atomic_load_explicit(&((struct frame *)frame)->refs, memory_order_acquire);
 }
+
+/*
+ * How many page-table entries refer to an ANON or CACHE frame, as its references tell: one too many for each
+ * passing holder. 0 for the zero frame.
+ */
+uint32_t frame_map_count(const struct frame *frame);
 
 /*
  * Takes `n` (at most 2^16) more references; the caller has one, or a lock under which one

@@ -150,6 +150,8 @@ static int cache_insert(struct mem_object *object, uint64_t index, struct frame 
 		return error;
 	frame->object = object;
 	frame->index = index;
+	if (object->ops->in_memory)
+		atomic_fetch_or(&frame->state, FRAME_SHMEM);
 	spin_lock(&object->index_lock);
 	if (page_index_find(&object->pages, index)) {
 		error = -EEXIST;
@@ -260,7 +262,7 @@ int mem_object_adopt(struct mem_object *object, uint64_t index, struct frame *fr
 /* The page to read from, with a reference. */
 static int read_begin(struct mem_object *object, uint64_t index, struct frame **frame)
 {
-	if (!object->ops->absent_is_zero)
+	if (!object->ops->in_memory)
 		return mem_object_frame(object, index, frame);
 	*frame = mem_object_find(object, index);
 	if (!*frame)
@@ -479,6 +481,7 @@ static void anon_destroy(struct mem_object *object)
 
 static const struct mem_operations anon_operations = {
 	.load = anon_load,
+	.in_memory = true,
 	.destroy = anon_destroy,
 };
 

@@ -33,8 +33,11 @@ struct mem_operations {
 	 * end of the file.
 	 */
 	int (*load)(struct mem_object *object, uint64_t index, struct frame *frame);
-	/* What is not cached was never written: read(2) need not load it to know that it is zeros. */
-	bool absent_is_zero;
+	/*
+	 * Memory is the file: what is not cached was never written, so read(2) need not load it to know
+	 * that it is zeros, and a fault that loads is a minor one. Pages count as shared memory.
+	 */
+	bool in_memory;
 	/* Before a page's first write: reserve what write-back will need. May sleep. May be NULL. */
 	int (*dirty)(struct mem_object *object, struct frame *frame);
 	/*

@@ -60,7 +60,7 @@ void mem_space_drop(struct mem_space *space)
 		return;
 	page_table_destroy(space);
 	kassert(atomic_load(&space->table_pages) == 0 && atomic_load(&space->anon_pages) == 0 &&
-		atomic_load(&space->file_pages) == 0);
+		atomic_load(&space->file_pages) == 0 && atomic_load(&space->shmem_pages) == 0);
 	object_free(&space_cache, space);
 }
 

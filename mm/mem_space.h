@@ -20,11 +20,34 @@ struct mem_space {
 	uintptr_t stack_top;
 	uintptr_t arg_beg, arg_end, env_beg, env_end; /* for /proc */
 	_Atomic uint64_t anon_pages, file_pages;      /* resident, for /proc */
+	_Atomic uint64_t shmem_pages;                 /* of file_pages: those of objects in memory */
+	_Atomic uint64_t peak_resident_pages;         /* as last noted: see mem_space_note_peak */
 	_Atomic uint64_t table_pages;
 	uint64_t mapped_pages;    /* sum of the zones */
 	uint64_t peak_pages;
 	struct file *exe;         /* for /proc/<pid>/exe */
 };
+
+static inline uint64_t mem_space_resident(const struct mem_space *space)
+{
+	return atomic_load(&((struct mem_space *)space)->anon_pages) +
+	       atomic_load(&((struct mem_space *)space)->file_pages);
+}
+
+/* The most pages ever resident. Noted where pages are about to go; so what is resident now may be more. */
+static inline void mem_space_note_peak(struct mem_space *space)
+{
+	uint64_t now = mem_space_resident(space);
+
+	if (now > atomic_load_explicit(&space->peak_resident_pages, memory_order_relaxed))
+		atomic_store_explicit(&space->peak_resident_pages, now, memory_order_relaxed);
+}
+
+static inline uint64_t mem_space_peak_resident(struct mem_space *space)
+{
+	mem_space_note_peak(space);
+	return atomic_load(&space->peak_resident_pages);
+}
 
 /* An empty space with users 1: 0 or -ENOMEM. */
 must_check int mem_space_create(struct mem_space **space);
@@ -88,7 +111,7 @@ size_t mem_space_poke(struct mem_space *space, uintptr_t addr, const void *src, 
 size_t mem_space_read_remote(struct mem_space *space, uintptr_t addr, void *dst, size_t size, bool force);
 size_t mem_space_write_remote(struct mem_space *space, uintptr_t addr, const void *src, size_t size, bool force);
 
-/* The page of addr in the format of /proc/<pid>/pagemap. Sleeps. */
+/* The page of addr in the format of /proc/<pid>/pagemap, with its frame's number. Sleeps. */
 uint64_t mem_space_pagemap(struct mem_space *space, uintptr_t addr);
 
 /* All invariants of the space and its tables; panics where one does not hold. */

@@ -10,6 +10,7 @@
 #define PAGE_WRITABLE (1ull << 1)
 #define PAGE_USER (1ull << 2)
 #define PAGE_UNCACHED (3ull << 3) /* PWT and PCD */
+#define PAGE_ACCESSED (1ull << 5)
 #define PAGE_LARGE (1ull << 7)
 #define PAGE_GLOBAL (1ull << 8)
 #define PAGE_NX (1ull << 63)

@@ -201,6 +201,7 @@ static struct page_entry entry_decode(uint64_t value)
 		entry.frame = entry_frame(value);
 	entry.writable = value & PAGE_WRITABLE;
 	entry.executable = !(value & PAGE_NX);
+	entry.accessed = value & PAGE_ACCESSED;
 	return entry;
 }
 
@@ -216,8 +217,11 @@ static void count_resident(struct mem_space *space, const struct frame *frame, i
 
 	if (kind == FRAME_ANON)
 		atomic_fetch_add_explicit(&space->anon_pages, (uint64_t)change, memory_order_relaxed);
-	else if (kind == FRAME_CACHE)
-		atomic_fetch_add_explicit(&space->file_pages, (uint64_t)change, memory_order_relaxed);
+	if (kind != FRAME_CACHE)
+		return;
+	atomic_fetch_add_explicit(&space->file_pages, (uint64_t)change, memory_order_relaxed);
+	if (frame_state(frame) & FRAME_SHMEM)
+		atomic_fetch_add_explicit(&space->shmem_pages, (uint64_t)change, memory_order_relaxed);
 }
 
 static uint64_t rights_of(uint32_t prot)
@@ -397,6 +401,7 @@ void page_table_clear_range(struct mem_space *space, uintptr_t beg, uintptr_t en
 	struct gather gather;
 	uint64_t span;
 
+	mem_space_note_peak(space);
 	gather_begin(&gather, space);
 	for (uintptr_t page = beg; page < end;) {
 		struct frame *leaf = leaf_find(space, page, &span);
@@ -681,4 +686,25 @@ static void visit_table(struct page_table_visitor *visitor, struct frame *table,
 void page_table_visit(struct mem_space *space, struct page_table_visitor *visitor)
 {
 	visit_table(visitor, phys_to_frame(space->root), LEVEL_ROOT, 0);
+}
+
+void page_table_visit_range(struct mem_space *space, uintptr_t beg, uintptr_t end,
+			    struct page_table_visitor *visitor)
+{
+	uint64_t span;
+
+	for (uintptr_t page = beg, next; page < end; page = next) {
+		struct frame *leaf = leaf_find(space, page, &span);
+		const uint64_t *entry;
+
+		next = next_span(page, span, end);
+		if (!leaf)
+			continue;
+		entry = &table_entries(leaf)[page_table_slot(page, LEVEL_LEAF)];
+		spin_lock(&leaf->lock);
+		for (; page < next; page += PAGE_SIZE, entry++)
+			if (*entry)
+				visitor->entry(visitor, page, entry_decode(*entry));
+		spin_unlock(&leaf->lock);
+	}
 }

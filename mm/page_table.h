@@ -21,6 +21,7 @@ struct page_entry {
 	enum page_entry_kind kind;
 	struct frame *frame; /* PRESENT and HELD */
 	bool writable, executable;
+	bool accessed; /* the processor used it since it was made or its rights changed */
 };
 
 /* One entry of a leaf table whose lock is held. */
@@ -101,6 +102,9 @@ struct page_table_visitor {
 	void (*table)(struct page_table_visitor *visitor, uintptr_t address, struct frame *table, unsigned level, unsigned used);
 };
 void page_table_visit(struct mem_space *space, struct page_table_visitor *visitor);
+/* visitor->entry for the entries of [beg, end) that are not empty, each leaf locked meanwhile. */
+void page_table_visit_range(struct mem_space *space, uintptr_t beg, uintptr_t end,
+			    struct page_table_visitor *visitor);
 
 /*
  * mm/tlb.c: forgets translations of [beg, end) on every processor that has the space loaded; when it

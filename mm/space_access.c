@@ -131,6 +131,7 @@ size_t mem_space_poke(struct mem_space *space, uintptr_t addr, const void *src, 
 /* Linux's format: Documentation/admin-guide/mm/pagemap.rst. */
 #define PAGEMAP_PRESENT (1ull << 63)
 #define PAGEMAP_FILE (1ull << 61)
+#define PAGEMAP_EXCLUSIVE (1ull << 56)
 #define PAGEMAP_FRAME_MASK ((1ull << 55) - 1)
 
 uint64_t mem_space_pagemap(struct mem_space *space, uintptr_t addr)
@@ -147,6 +148,8 @@ uint64_t mem_space_pagemap(struct mem_space *space, uintptr_t addr)
 				(frame_phys(entry.frame) >> PAGE_SHIFT & PAGEMAP_FRAME_MASK);
 		if (entry.kind == ENTRY_PRESENT && frame_kind(entry.frame) == FRAME_CACHE)
 			value |= PAGEMAP_FILE;
+		if (value && frame_map_count(entry.frame) == 1)
+			value |= PAGEMAP_EXCLUSIVE;
 		page_slot_unlock(&slot);
 	}
 	rw_read_unlock(&space->lock);

@@ -40,6 +40,7 @@ struct __attribute__((aligned(64))) cpu {
 	uint64_t next_balance_ns;     /* when it compares its queue with the others' */
 	bool slow_tick;               /* it is idle and its timer slow */
 	uint64_t switches;            /* of tasks */
+	uint64_t faults, major_faults; /* page faults that were no mistakes of the program's */
 	uint64_t interrupts[256 - 32]; /* taken, by vector - TRAP_IRQ_BASE */
 	uint32_t held_count;          /* checking build (lock_check.h): spinlocks held, oldest first */
 	uint32_t held_base;           /* where the running interrupt handler's begin */
@@ -69,6 +70,10 @@ static inline uint32_t cpu_count(void)
 				 : "memory");                                                      \
 		value_;                                                                            \
 	})
+
+/* One more in a 64-bit counter of this processor's struct, in one instruction. */
+#define cpu_count_one(field)                                                                       \
+	__asm__ volatile("incq %%gs:%c0" : : "i"(offsetof(struct cpu, field)) : "memory")
 
 /* Only stable while preemption is off. */
 static inline struct cpu *this_cpu(void)
