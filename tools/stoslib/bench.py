@@ -100,7 +100,7 @@ class Guest:
         self._samples: dict[str, Samples] = {}
         self._failure = ""
         self._ended = False
-        self._qemu = qemu.Qemu(MEMORY, 1, PROCESSOR)
+        self._qemu = qemu.Qemu(MEMORY, 1, PROCESSOR, "none")
         self._qemu.split_arguments(COUNTING)
 
     def _write_archive(self) -> Path:
