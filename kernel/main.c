@@ -25,6 +25,8 @@
 #include <kernel/task.h>
 #include <kernel/time.h>
 #include <kernel/trap.h>
+#include <mm/alloc_failure.h>
+#include <mm/check.h>
 #include <mm/fault_ring.h>
 #include <mm/heap.h>
 #include <mm/kernel_map.h>
@@ -82,6 +84,7 @@ static void memory_init(void)
 	page_index_init();
 	mem_objects_init();
 	fault_ring_init();
+	mem_check_init();
 	tasks_init();
 }
 
@@ -111,6 +114,7 @@ static void first_task(void *unused)
 	acpi_set_rsdp(boot_info.rsdp, boot_info.rsdp_copy);
 	drivers_init();
 	lock_test_init();
+	alloc_failure_init();
 	processors_start();
 	log_info("up after %lu ms, %lu of %lu KiB free", time_monotonic_ns() / NS_PER_MS,
 		 frame_free_count() * (PAGE_SIZE / 1024), frame_total_count() * (PAGE_SIZE / 1024));

@@ -22,6 +22,7 @@
 #include <kernel/syscall.h>
 #include <kernel/task.h>
 #include <kernel/trap_return.h>
+#include <mm/check.h>
 #include <mm/sys_mem.h>
 #include <string.h>
 
@@ -106,5 +107,6 @@ long syscall_dispatch(struct trap_frame *frame)
 	else
 		result = syscall_missing(number);
 	lock_check_none_held();
+	mem_check_after_call();
 	return result;
 }

@@ -78,6 +78,10 @@ struct task {
 #ifdef STOS_CHECK
 	struct lock_record sleep_held[HELD_SLEEPING_MAX]; /* [T] sleeping locks held (lock_check.h) */
 	uint32_t sleep_held_count;
+	struct alloc_failure {
+		uint64_t first, count; /* of the allocations that fail; first 0: none */
+		uint64_t seen, failed; /* allocations since then */
+	} alloc_failure;               /* [T] mm/alloc_failure.h */
 #endif
 
 	/* memory */

@@ -1,7 +1,7 @@
 /*
  * mm/check.c - walks a whole space and checks what must always hold (docs/architecture.md).
  *
- * Called by tests and by the checking build after changes of shape. Panics at the first
+ * Called by tests and by the checking build (mm/check.h says when). Panics at the first
  * violation, with the address.
  *
  * The space is locked, which keeps everybody out but truncate and write-back, on other
@@ -9,13 +9,18 @@
  * lock, so the look at one leaf is exact; the counters of the whole may sink during the walk.
  */
 #include <kernel/base/panic.h>
+#include <kernel/cmdline.h>
+#include <kernel/task.h>
 #include <linux/mman.h>
+#include <mm/check.h>
 #include <mm/mm_private.h>
+#include <string.h>
 
 struct space_check {
 	struct page_table_visitor visitor;
 	struct mem_space *space;
 	uint64_t anon, file, tables;
+	uint32_t object_below; /* bit n: the table of level n being walked maps a zone with an object */
 };
 
 /* Write-back makes a page clean before its entries read-only; it keeps the frame LOCKED meanwhile. */
@@ -47,6 +52,10 @@ static void check_present(struct space_check *check, uintptr_t address, struct p
 		panic("check: %#lx is executable, its zone is not", address);
 	if (kind != FRAME_ZERO && frame_refs(entry.frame) == 0)
 		panic("check: %#lx maps a free frame", address);
+	/* The entry's and, as long as it is in the cache, the cache's. */
+	if (kind == FRAME_CACHE && entry.frame->object && frame_refs(entry.frame) < 2)
+		panic("check: %#lx maps a cached frame with %u references", address,
+		      frame_refs(entry.frame));
 }
 
 static void check_entry(struct page_table_visitor *visitor, uintptr_t address, struct page_entry entry)
@@ -56,6 +65,8 @@ static void check_entry(struct page_table_visitor *visitor, uintptr_t address, s
 
 	if (!zone)
 		panic("check: %#lx is mapped outside all zones", address);
+	if (zone->object)
+		check->object_below |= 1u << 1;
 	switch (entry.kind) {
 	case ENTRY_PRESENT:
 		check_present(check, address, entry, zone);
@@ -84,6 +95,12 @@ static void check_table(struct page_table_visitor *visitor, uintptr_t address, s
 	if (frame_kind(table) != FRAME_TABLE || frame_refs(table) != 1)
 		panic("check: table of level %u at %#lx has kind %d, %u references", level, address,
 		      frame_kind(table), frame_refs(table));
+	/* Below comes first: what a child is marked with, its parents are. */
+	if ((check->object_below & 1u << level) && !(frame_state(table) & FRAME_HAS_OBJECT))
+		panic("check: table of level %u at %#lx holds an object's entries unmarked", level, address);
+	if (frame_state(table) & FRAME_HAS_OBJECT)
+		check->object_below |= 1u << (level + 1);
+	check->object_below &= ~(1u << level);
 	if (table->index != used)
 		panic("check: table of level %u at %#lx says %lu entries, has %u", level, address,
 		      table->index, used);
@@ -134,3 +151,31 @@ void mem_space_check(struct mem_space *space)
 		panic("check: %lu tables, counted %lu", check.tables, atomic_load(&space->table_pages));
 	rw_write_unlock(&space->lock);
 }
+
+#ifdef STOS_CHECK
+static bool check_every; /* [I] after mem_check_init */
+
+void mem_check_init(void)
+{
+	char value[16];
+
+	check_every = cmdline_get("check", value, sizeof(value)) && strcmp(value, "every") == 0;
+}
+
+/* Each change of a space with few zones, of one with many as often as keeps the time bearable. */
+void mem_check_after_change(struct mem_space *space)
+{
+	static _Atomic uint64_t changes;
+
+	if (!check_every && atomic_fetch_add(&changes, 1) % (1 + space->zones.count / 128) == 0)
+		mem_space_check(space);
+}
+
+void mem_check_after_call(void)
+{
+	struct mem_space *space = current_task()->space;
+
+	if (check_every && space)
+		mem_space_check(space);
+}
+#endif

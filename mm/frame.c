@@ -21,6 +21,7 @@
  * Tests: tests/host/test_frame.c.
  */
 #include <kernel/base/panic.h>
+#include <mm/alloc_failure.h>
 #include <mm/buddy.h>
 #include <mm/frame_boot.h>
 #include <string.h>
@@ -162,8 +163,11 @@ static struct frame *frame_take(enum frame_kind kind)
 
 struct frame *frame_alloc(enum frame_kind kind)
 {
-	struct frame *frame = frame_take(kind);
+	struct frame *frame;
 
+	if (alloc_fails())
+		return NULL;
+	frame = frame_take(kind);
 	if (unlikely(!frame)) {
 		frame_caches_drain();
 		frame = frame_take(kind);
@@ -267,6 +271,8 @@ struct frame *frame_alloc_block(unsigned order)
 	kassert(order <= FRAME_ORDER_MAX);
 	if (order == 0)
 		return frame_alloc(FRAME_KERNEL);
+	if (alloc_fails())
+		return NULL;
 	head = buddy_alloc(order);
 	if (unlikely(!head)) {
 		frame_caches_drain();

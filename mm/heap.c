@@ -21,6 +21,7 @@
  * Tests: tests/host/test_heap.c.
  */
 #include <kernel/base/panic.h>
+#include <mm/alloc_failure.h>
 #include <mm/frame.h>
 #include <mm/heap.h>
 #include <string.h>
@@ -234,9 +235,12 @@ static __attribute__((noinline)) void *object_alloc_slow(struct object_cache *ca
 
 void *object_alloc(struct object_cache *cache)
 {
-	uint64_t flags = spin_lock_irq(&cache->lock);
+	uint64_t flags;
 	void *object;
 
+	if (alloc_fails())
+		return NULL;
+	flags = spin_lock_irq(&cache->lock);
 	if (unlikely(list_empty(&cache->partial))) {
 		spin_unlock_irq(&cache->lock, flags);
 		return object_alloc_slow(cache);

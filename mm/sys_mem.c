@@ -5,26 +5,11 @@
 #include <kernel/base/errno.h>
 #include <kernel/task.h>
 #include <linux/mman.h>
+#include <mm/check.h>
 #include <mm/mem_space.h>
 #include <mm/sys_mem.h>
 
 #define PROT_ALL (PROT_READ | PROT_WRITE | PROT_EXEC)
-
-/*
- * In the checking build a change of a space is followed by a look at all of it: each change of a
- * space with few zones, of one with many as often as keeps the time bearable.
- */
-static void check_after(struct mem_space *space)
-{
-#ifdef STOS_CHECK
-	static _Atomic uint64_t changes;
-
-	if (atomic_fetch_add(&changes, 1) % (1 + space->zones.count / 128) == 0)
-		mem_space_check(space);
-#else
-	(void)space;
-#endif
-}
 
 /* What MAP_SHARED_VALIDATE must know (mmap(2)). */
 #define MAP_KNOWN                                                                                  \
@@ -81,7 +66,7 @@ long sys_mmap(uintptr_t addr, size_t length, int prot, int flags, int fd, uint64
 		return error;
 	if ((flags & (MAP_POPULATE | MAP_LOCKED)) && !(flags & MAP_NONBLOCK) && (prot & PROT_ALL))
 		(void)mem_populate(space, result, length, prot & PROT_WRITE);
-	check_after(space);
+	mem_check_after_change(space);
 	return (long)result;
 }
 
@@ -90,7 +75,7 @@ long sys_munmap(uintptr_t addr, size_t length)
 	struct mem_space *space = current_task()->space;
 	int error = mem_unmap(space, addr, length);
 
-	check_after(space);
+	mem_check_after_change(space);
 	return error;
 }
 
@@ -102,7 +87,7 @@ long sys_mprotect(uintptr_t addr, size_t length, int prot)
 	if (prot & ~PROT_ALL)
 		return -EINVAL;
 	error = mem_protect(space, addr, length, prot);
-	check_after(space);
+	mem_check_after_change(space);
 	return error;
 }
 
@@ -125,7 +110,7 @@ long sys_brk(uintptr_t brk)
 	struct mem_space *space = current_task()->space;
 	uintptr_t result = mem_brk(space, brk);
 
-	check_after(space);
+	mem_check_after_change(space);
 	return (long)result;
 }
 
@@ -135,6 +120,6 @@ long sys_mremap(uintptr_t old_addr, size_t old_length, size_t new_length, int fl
 	uintptr_t result;
 	int error = mem_remap(space, old_addr, old_length, new_length, flags, new_addr, &result);
 
-	check_after(space);
+	mem_check_after_change(space);
 	return error ? error : (long)result;
 }

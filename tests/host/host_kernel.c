@@ -59,6 +59,11 @@ void spin_wait(struct spinlock *lock)
 }
 
 #ifdef STOS_CHECK
+bool alloc_fails(void)
+{
+	return false;
+}
+
 void spin_check_acquire(struct spinlock *lock)
 {
 	kassert(lock->rank != RANK_NONE);
