@@ -647,6 +647,13 @@ void page_table_clean_page(struct mem_space *space, uintptr_t address, const str
 
 /* ---- looking at everything ---- */
 
+/* Most tables are nearly empty: looks at a cache line's entries at once. */
+static bool line_is_empty(const uint64_t *entries)
+{
+	return (entries[0] | entries[1] | entries[2] | entries[3] | entries[4] | entries[5] | entries[6] |
+		entries[7]) == 0;
+}
+
 static void visit_leaf(struct page_table_visitor *visitor, struct frame *table, uintptr_t base)
 {
 	uint64_t *entries = table_entries(table);
@@ -654,6 +661,8 @@ static void visit_leaf(struct page_table_visitor *visitor, struct frame *table, 
 
 	spin_lock(&table->lock);
 	for (unsigned i = 0; i < PAGE_TABLE_ENTRIES; i++) {
+		if (i % 8 == 0 && line_is_empty(&entries[i]))
+			i += 7;
 		if (entries[i] == 0)
 			continue;
 		used++;
@@ -670,10 +679,13 @@ static void visit_table(struct page_table_visitor *visitor, struct frame *table,
 	unsigned used = 0;
 
 	for (unsigned i = 0; i < count; i++) {
-		uintptr_t address = base + ((uintptr_t)i << (PAGE_SHIFT + 9 * (level - 1)));
+		uintptr_t address;
 
+		if (i % 8 == 0 && line_is_empty(&entries[i]))
+			i += 7;
 		if (entries[i] == 0)
 			continue;
+		address = base + ((uintptr_t)i << (PAGE_SHIFT + 9 * (level - 1)));
 		used++;
 		if (level == LEVEL_LEAF + 1)
 			visit_leaf(visitor, entry_frame(entries[i]), address);
