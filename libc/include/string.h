@@ -10,12 +10,15 @@
 
 /*
  * The four below are builtins of the compiler, which copies, fills and compares a few bytes of known
- * number in place and calls the functions otherwise; -ffreestanding alone would always call.
+ * number in place and calls the functions otherwise; -ffreestanding alone would always call. The test on
+ * the host gives them names of its own first.
  */
+#ifndef memcpy
 #define memcpy(to, from, bytes) __builtin_memcpy(to, from, bytes)
 #define memmove(to, from, bytes) __builtin_memmove(to, from, bytes)
 #define memset(to, byte, bytes) __builtin_memset(to, byte, bytes)
 #define memcmp(left, right, bytes) __builtin_memcmp(left, right, bytes)
+#endif
 
 void *(memcpy)(void *restrict to, const void *restrict from, size_t bytes);
 void *(memmove)(void *to, const void *from, size_t bytes); /* the blocks may overlap */
