@@ -1,6 +1,7 @@
 """A person at the guest's console: `./stos run` on a pseudo terminal."""
 
 import re
+import signal
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -56,4 +57,8 @@ class Session:
         return self._child.exitstatus
 
     def end(self) -> None:
-        self._child.close(force=True)
+        """However it stands. pexpect's own way gives a killed process a tenth of a second to go."""
+        if not self._child.closed and self._child.isalive():
+            self._child.kill(signal.SIGKILL)
+            self._child.wait()
+        self._child.close()
