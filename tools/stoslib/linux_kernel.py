@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import BinaryIO
 
 from . import message, packages
 from .layout import BUILD, LOGS
@@ -27,49 +28,37 @@ def image() -> Path:
 
 
 def _fetch() -> Path:
+    """apt's lists may be absent or stale, so a failure is tried again after an update."""
     LOGS.mkdir(parents=True, exist_ok=True)
     log = LOGS / "apt-linux.log"
     shutil.rmtree(KEPT, ignore_errors=True)
     work = KEPT / "work"
     work.mkdir(parents=True)
     with open(log, "wb") as file:
-        package = _dependency(file)
-        _call(["apt-get", "download", package], work, file, log)
-        for archive in work.glob("*.deb"):
-            _call(["dpkg-deb", "--extract", archive.name, "."], work, file, log)
+        if not _download(work, file):
+            _run(["apt-get", "update"], work, file)
+            if not _download(work, file):
+                message.show_tail(log, 10)
+                raise Failure("packages", f"apt cannot fetch {META_PACKAGE}; {ADVICE}", 1)
     for found in work.glob("boot/vmlinuz-*"):
         found.rename(KEPT / found.name)
     shutil.rmtree(work)
     kept = sorted(KEPT.glob("vmlinuz-*"))
     if not kept:
-        raise Failure("packages", f"no boot/vmlinuz-* in the package {package}; {ADVICE}", 1)
+        raise Failure("packages", f"no boot/vmlinuz-* in {META_PACKAGE}; {ADVICE}", 1)
     return kept[-1]
 
 
-def _dependency(file) -> str:
-    """The package with the image; apt's lists are fetched first if they do not name one."""
-    for command in (None, ["apt-get", "update"]):
-        if command:
-            subprocess.run(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
-        listing = subprocess.run(
-            ["apt-cache", "depends", META_PACKAGE], capture_output=True, text=True
-        ).stdout
-        found = re.search(r"Depends: (linux-image-\S+)", listing)
-        if found:
-            return found[1]
-    raise Failure(
-        "packages",
-        f"apt knows no {META_PACKAGE}: this is not Debian, or its lists are missing\n"
-        f"    sudo apt-get update\n{ADVICE}",
-        1,
-    )
+def _download(work: Path, file: BinaryIO) -> bool:
+    """Fetch and unpack the package with the image, which the one without a version depends on."""
+    listing = subprocess.run(["apt-cache", "depends", META_PACKAGE], capture_output=True, text=True)
+    package = re.search(r"Depends: (linux-image-\S+)", listing.stdout)
+    if not package or not _run(["apt-get", "download", package[1]], work, file):
+        return False
+    archives = [archive.name for archive in work.glob("*.deb")]
+    return all(_run(["dpkg-deb", "--extract", archive, "."], work, file) for archive in archives)
 
 
-def _call(command: list[str], folder: Path, file, log: Path) -> None:
-    done = subprocess.run(
-        command, cwd=folder, stdin=subprocess.DEVNULL, stdout=file, stderr=file
-    )
-    if done.returncode != 0:
-        file.flush()
-        message.show_tail(log, 10)
-        raise Failure("packages", f"{' '.join(command)} failed: is there a network? {ADVICE}", 1)
+def _run(command: list[str], folder: Path, file: BinaryIO) -> bool:
+    done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+    return done.returncode == 0
