@@ -148,4 +148,10 @@ def test_a_profile_weighs_what_the_longer_run_did_more():
     instructions, blocks, events = weigh(less, more, Named())
     assert instructions == {"one": 4, "two": 1, USER: 3}
     assert blocks == {"one": 2, "two": 1, USER: 1}
-    assert events == {"invlpg": 2}
+    assert +events == {"invlpg": 2}
+
+
+def test_a_block_that_was_also_translated_in_part_counts_whole():
+    cut = log("one")
+    cut.read(["IN: one", "0xffffffff80000010:  55                       pushq    %rbp", ""])
+    assert weigh(Log(), cut, Named())[0] == {"one": 2}

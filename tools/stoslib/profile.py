@@ -25,29 +25,30 @@ _ADDRESS = re.compile(r"\[[0-9a-f]+/([0-9a-f]+)/")
 
 @dataclass
 class Log:
-    """What one run executed: blocks by their address."""
+    """What one run executed: blocks by their address, with the instructions in each."""
 
-    lengths: dict[int, int] = field(default_factory=dict)
-    events: dict[int, Counter] = field(default_factory=dict)
+    blocks: dict[int, list[str]] = field(default_factory=dict)
     executions: Counter = field(default_factory=Counter)
 
     def read(self, lines) -> None:
-        block = None
+        block: list[str] = []
         for line in lines:
             if line.startswith("Trace"):
                 match = _ADDRESS.search(line)
                 if match:
                     self.executions[int(match[1], 16)] += 1
             elif line.startswith("IN:"):
-                block = None
+                block = []
             elif line.startswith("0x"):
-                address, _, instruction = line.partition(":")
-                if block is None:
-                    block = int(address, 16)
-                    self.lengths[block] = 0
-                    self.events[block] = Counter()
-                self.lengths[block] += 1
-                self.events[block].update(e for e in EVENTS if e in instruction)
+                block.append(line)
+            elif block:
+                self._keep(int(block[0].partition(":")[0], 16), block)
+                block = []
+
+    def _keep(self, address: int, block: list[str]) -> None:
+        """-icount has a block translated again, cut short, where a timer falls into it."""
+        if len(block) > len(self.blocks.get(address, ())):
+            self.blocks[address] = block
 
 
 class Functions:
@@ -88,13 +89,12 @@ def weigh(less: Log, more: Log, functions: Functions) -> tuple[Counter, Counter,
     """What `more` executed beyond `less`: instructions and blocks by function, and the events."""
     executions = Counter(more.executions)
     executions.subtract(less.executions)
-    lengths = {**less.lengths, **more.lengths}
-    events = {**less.events, **more.events}
     instructions, blocks, seen = Counter(), Counter(), Counter()
     for address, count in executions.items():
         name = functions.name(address)
-        instructions[name] += count * lengths.get(address, 0)
+        block = more.blocks.get(address) or less.blocks.get(address, [])
+        instructions[name] += count * len(block)
         blocks[name] += count
-        for event, times in events.get(address, {}).items():
-            seen[event] += count * times
+        for event in EVENTS:
+            seen[event] += count * sum(event in instruction for instruction in block)
     return instructions, blocks, seen
