@@ -225,6 +225,16 @@ const struct file_operations cached_file_operations = {
 
 /* --- names --- */
 
+bool file_forbids_execution(const struct file *file)
+{
+	return file->path.mount && (atomic_load(&file->path.mount->flags) & MS_NOEXEC);
+}
+
+bool file_residency_visible(const struct file *file)
+{
+	return inode_owned(file->inode) || inode_permission(file->inode, MAY_WRITE) == 0;
+}
+
 const char *file_path_name(struct file *file, char *buf, size_t size)
 {
 	const char *kind = S_ISFIFO(file->inode->mode) ? "pipe" : "anon_inode";

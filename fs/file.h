@@ -118,6 +118,11 @@ extern const struct file_operations cached_file_operations;
 /* FIFOs on disk: open waits for the other end. fs/pipe.c. */
 extern const struct file_operations fifo_file_operations;
 
+/* It was opened on a file system mounted noexec: mappings of it are not executable. */
+bool file_forbids_execution(const struct file *file);
+/* The caller may learn which of its pages are cached: could write it, or owns it (mincore(2)). */
+bool file_residency_visible(const struct file *file);
+
 /*
  * The file's name from the root into buf, " (deleted)" appended when unlinked; "pipe:[N]" and
  * the like for files without a path. Returns buf.

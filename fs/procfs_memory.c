@@ -188,6 +188,7 @@ void proc_memory_read(struct process *process, struct proc_memory *memory)
 	rw_read_lock(&space->lock);
 	memory->total_pages = space->mapped_pages;
 	memory->peak_pages = space->peak_pages;
+	memory->locked_pages = space->locked_pages;
 	memory->anon_pages = atomic_load(&space->anon_pages);
 	memory->file_pages = atomic_load(&space->file_pages);
 	memory->shmem_pages = MIN(atomic_load(&space->shmem_pages), memory->file_pages);

@@ -91,7 +91,7 @@ int proc_show_limits(struct text *text, const struct proc_node *node);
 
 /* procfs_memory.c */
 struct proc_memory {
-	uint64_t total_pages, peak_pages;                   /* mapped */
+	uint64_t total_pages, peak_pages, locked_pages;     /* mapped */
 	uint64_t anon_pages, file_pages, table_pages;       /* resident */
 	uint64_t shmem_pages;                               /* of file_pages */
 	uint64_t peak_resident_pages;

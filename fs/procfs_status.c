@@ -285,7 +285,7 @@ static void print_memory(struct text *text, const struct proc_memory *memory)
 
 	print_size(text, "VmPeak", memory->peak_pages);
 	print_size(text, "VmSize", memory->total_pages);
-	print_size(text, "VmLck", 0);
+	print_size(text, "VmLck", memory->locked_pages);
 	print_size(text, "VmPin", 0);
 	print_size(text, "VmHWM", MAX(memory->peak_resident_pages, resident));
 	print_size(text, "VmRSS", resident);

@@ -109,12 +109,15 @@ static void check_table(struct page_table_visitor *visitor, uintptr_t address, s
 static void check_neighbours(struct mem_space *space)
 {
 	struct mem_zone *zone;
-	uint64_t pages = 0;
+	uint64_t pages = 0, data = 0, locked = 0;
 
 	list_for_each_entry(zone, &space->zones.list, next) {
 		struct mem_zone *next = mem_zone_next(&space->zones, zone);
+		uint64_t size = (zone->end - zone->beg) >> PAGE_SHIFT;
 
-		pages += (zone->end - zone->beg) >> PAGE_SHIFT;
+		pages += size;
+		data += zone_is_data(zone) ? size : 0;
+		locked += zone->flags & ZONE_LOCKED ? size : 0;
 		if (zone->space != space)
 			panic("check: zone %#lx belongs to another space", zone->beg);
 		if (next && mem_zone_can_merge(zone, next))
@@ -122,6 +125,9 @@ static void check_neighbours(struct mem_space *space)
 	}
 	if (pages != space->mapped_pages)
 		panic("check: %lu pages mapped, %lu counted", pages, space->mapped_pages);
+	if (data != space->data_pages || locked != space->locked_pages)
+		panic("check: %lu pages of data, %lu counted; %lu locked, %lu counted", data,
+		      space->data_pages, locked, space->locked_pages);
 }
 
 /* `counted` was read before the walk: truncate can only have made it less. */

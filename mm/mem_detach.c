@@ -18,7 +18,7 @@ static bool in_place(const struct mem_zone *zone, uintptr_t addr, const struct m
 static void detach_locked(struct mem_space *space, uintptr_t addr, const struct mem_operations *ops,
 			  struct list_node *ended)
 {
-	struct zone_spares none = {.count = 0}; /* whole zones: nothing is split */
+	struct mem_zone *none = NULL; /* whole zones: nothing is split */
 	struct mem_zone *zone = mem_zone_find_from(&space->zones, addr), *next;
 	const struct file *file = NULL;
 

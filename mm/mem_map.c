@@ -7,7 +7,8 @@
  * Locks: the space for writing during a change. Files and objects of zones that went are let go
  * after it was unlocked (zones_end).
  *
- * Not here: protection (mem_protect.c), moving (mem_remap.c), filling pages (fault.c).
+ * Not here: protection (mem_protect.c), moving (mem_remap.c), locking (mem_lock.c), limits (mem_limit.c),
+ * filling pages (fault.c).
  */
 #include <fs/file.h>
 #include <kernel/base/errno.h>
@@ -19,32 +20,52 @@
 /* Between a stack and what lies below it, as Linux's stack_guard_gap: 256 pages. A distance, not a zone. */
 #define STACK_GUARD_GAP (256 * PAGE_SIZE)
 
-bool over_address_limit(const struct mem_space *space, size_t more)
-{
-	uint64_t limit = process_limit(RLIMIT_AS);
+/* Where MAP_32BIT puts mappings, as Linux does: the second gigabyte. */
+#define LOW_RANGE_BEGIN 0x40000000ul
+#define LOW_RANGE_END 0x80000000ul
 
-	return limit != RLIM_INFINITY && (space->mapped_pages << PAGE_SHIFT) + more > limit;
+static bool clear_of_stack(const struct mem_space *space, uintptr_t end)
+{
+	const struct mem_zone *above = mem_zone_find_from(&space->zones, end);
+
+	return !above || !(above->flags & ZONE_STACK) || above->beg - end >= STACK_GUARD_GAP;
 }
 
-static void count_mapped(struct mem_space *space, const struct mem_zone *zone)
+static bool place_is_free(const struct mem_space *space, uintptr_t beg, size_t length, uintptr_t high)
 {
-	space->mapped_pages += (zone->end - zone->beg) >> PAGE_SHIFT;
-	space->peak_pages = MAX(space->peak_pages, space->mapped_pages);
+	return length <= high && beg <= high - length &&
+	       !mem_zone_find_overlap(&space->zones, beg, beg + length) &&
+	       clear_of_stack(space, beg + length);
 }
 
-/* Where a mapping goes: the hint if it is free, else the highest free range. 0: nowhere. */
-static uintptr_t choose_place(const struct mem_space *space, uintptr_t hint, size_t length)
+/* The highest free range that keeps its distance from a stack above it; 0: there is none. */
+static uintptr_t highest_place(const struct mem_space *space, size_t length, uintptr_t low, uintptr_t high)
 {
-	struct mem_zone *above;
+	uintptr_t beg;
+
+	while ((beg = find_free_mem_range(&space->zones, length, low, high))) {
+		if (clear_of_stack(space, beg + length))
+			return beg;
+		high = mem_zone_find_from(&space->zones, beg + length)->beg - STACK_GUARD_GAP;
+	}
+	return 0;
+}
+
+uintptr_t mem_choose_place(const struct mem_space *space, uintptr_t hint, size_t length, int flags)
+{
+	uintptr_t high = flags & MAP_32BIT ? LOW_RANGE_END : USER_SPACE_END, beg;
 
 	hint = PAGE_ALIGN_DOWN(hint);
-	if (hint >= USER_SPACE_BEGIN && length <= USER_SPACE_END && hint <= USER_SPACE_END - length &&
-	    !mem_zone_find_overlap(&space->zones, hint, hint + length)) {
-		above = mem_zone_find_from(&space->zones, hint);
-		if (!above || !(above->flags & ZONE_STACK) || above->beg - STACK_GUARD_GAP >= hint + length)
+	if (hint) {
+		hint = MAX(hint, USER_SPACE_BEGIN);
+		if (place_is_free(space, hint, length, high))
 			return hint;
 	}
-	return find_free_mem_range(&space->zones, length, USER_SPACE_BEGIN, space->mmap_top);
+	if (flags & MAP_32BIT)
+		return highest_place(space, length, LOW_RANGE_BEGIN, LOW_RANGE_END);
+	beg = highest_place(space, length, USER_SPACE_BEGIN, space->mmap_top);
+	/* What was left for the stack to grow into is better than nothing. */
+	return beg ? beg : highest_place(space, length, USER_SPACE_BEGIN, USER_SPACE_END);
 }
 
 /* Rights and meaning of the mapping: what the file allows, what it says mapping means. */
@@ -59,6 +80,11 @@ static int zone_bind_file(struct mem_zone *zone, struct file *file)
 	}
 	if (!file->ops->mmap)
 		return -ENODEV;
+	if (file_forbids_execution(file)) {
+		if (zone->prot & PROT_EXEC)
+			return -EPERM;
+		zone->max_prot &= ~(uint32_t)PROT_EXEC;
+	}
 	zone->file = file;
 	return file->ops->mmap(file, zone);
 }
@@ -88,27 +114,81 @@ static int zone_prepare(struct mem_zone *zone, size_t length, int prot, int flag
 	return 0;
 }
 
+/*
+ * mmap(2): EPERM and EAGAIN of MAP_LOCKED; all of it is locked that is made after
+ * mlockall(MCL_FUTURE). Pages of devices are there anyway.
+ */
+static int zone_lock(struct mem_space *space, struct mem_zone *zone, int flags)
+{
+	uint32_t lock = space->lock_future;
+
+	if (flags & MAP_LOCKED) {
+		if (locking_forbidden())
+			return -EPERM;
+		lock |= ZONE_LOCKED;
+	}
+	if (!lock)
+		return 0;
+	if (over_lock_limit(space, (zone->end - zone->beg) >> PAGE_SHIFT))
+		return -EAGAIN;
+	if (!zone_is_device(zone))
+		zone->flags |= lock;
+	return 0;
+}
+
+/* The pages that a mapping at [beg, end) replaces. */
+static int64_t pages_in(const struct mem_space *space, uintptr_t beg, uintptr_t end)
+{
+	const struct mem_zone *zone = mem_zone_find_overlap(&space->zones, beg, end);
+	uint64_t bytes = 0;
+
+	for (; zone && zone->beg < end; zone = mem_zone_next(&space->zones, zone))
+		bytes += MIN(zone->end, end) - MAX(zone->beg, beg);
+	return (int64_t)(bytes >> PAGE_SHIFT);
+}
+
+static int choose_range(const struct mem_space *space, uintptr_t hint, size_t length, int flags, uintptr_t *beg)
+{
+	*beg = hint;
+	if (!(flags & (MAP_FIXED | MAP_FIXED_NOREPLACE))) {
+		*beg = mem_choose_place(space, hint, length, flags);
+		return *beg ? 0 : -ENOMEM;
+	}
+	if (hint < USER_SPACE_BEGIN && !process_is_root())
+		return -EPERM;
+	if ((flags & MAP_FIXED_NOREPLACE) && mem_zone_find_overlap(&space->zones, hint, hint + length))
+		return -EEXIST;
+	return 0;
+}
+
 /* Places the zone in the locked space: picks or checks the range, removes what lies there. */
 static int zone_place(struct mem_space *space, struct mem_zone *zone, uintptr_t hint, size_t length,
-		      int flags, struct zone_spares *spares, struct list_node *ended)
+		      int flags, struct list_node *ended)
 {
-	uintptr_t beg = hint;
+	struct mem_zone *spare = NULL;
+	int64_t replaced = 0;
+	uintptr_t beg;
+	int error = choose_range(space, hint, length, flags, &beg);
 
-	if (over_address_limit(space, length) || space->zones.count >= ZONES_MAX)
+	if (error)
+		return error;
+	if (flags & MAP_FIXED)
+		replaced = pages_in(space, beg, beg + length);
+	if (zone_over_limit(space, zone, (int64_t)(length >> PAGE_SHIFT) - replaced) ||
+	    space->zones.count >= ZONES_MAX)
 		return -ENOMEM;
-	if (!(flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)))
-		beg = choose_place(space, hint, length);
-	if (beg == 0 && !(flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)))
-		return -ENOMEM;
-	if ((flags & MAP_FIXED_NOREPLACE) && mem_zone_find_overlap(&space->zones, beg, beg + length))
-		return -EEXIST;
-	zones_cut(space, beg, beg + length, spares, ended);
+	if (replaced) {
+		error = zones_cut_prepare(space, beg, beg + length, &spare);
+		if (error)
+			return error;
+		zones_cut(space, beg, beg + length, &spare, ended);
+	}
 	zone->beg = beg;
 	zone->end = beg + length;
 	zone->space = space;
 	mem_zone_insert(&space->zones, zone);
 	zone_attach(zone);
-	count_mapped(space, zone);
+	zone_count(space, zone, (int64_t)(length >> PAGE_SHIFT));
 	return 0;
 }
 
@@ -117,9 +197,9 @@ int mem_map(struct mem_space *space, uintptr_t hint, size_t length, int prot, in
 {
 	struct list_node ended = LIST_INIT(ended);
 	struct mem_object *object;
-	struct zone_spares spares;
 	struct mem_zone *zone;
 	bool writer = false;
+	bool fill = (flags & (MAP_POPULATE | MAP_NONBLOCK)) == MAP_POPULATE;
 	int error;
 
 	length = PAGE_ALIGN_UP(length);
@@ -130,9 +210,6 @@ int mem_map(struct mem_space *space, uintptr_t hint, size_t length, int prot, in
 	zone = zone_allocate();
 	if (!zone)
 		return -ENOMEM;
-	error = zone_spares_fill(&spares);
-	if (error)
-		goto free_zone;
 	rw_write_lock(&space->lock);
 	error = zone_prepare(zone, length, prot, flags, file, offset);
 	object = zone->object;
@@ -141,9 +218,12 @@ int mem_map(struct mem_space *space, uintptr_t hint, size_t length, int prot, in
 		error = writer ? 0 : -EPERM;
 	}
 	if (!error)
-		error = zone_place(space, zone, hint, length, flags, &spares, &ended);
+		error = zone_lock(space, zone, flags);
+	if (!error)
+		error = zone_place(space, zone, hint, length, flags, &ended);
 	if (!error) {
 		*result = zone->beg;
+		fill |= zone->flags & ZONE_LOCKED;
 		zone_merge(space, zone, &ended);
 	}
 	rw_write_unlock(&space->lock);
@@ -153,10 +233,10 @@ int mem_map(struct mem_space *space, uintptr_t hint, size_t length, int prot, in
 		mem_object_writer_put(object);
 	if (object)
 		mem_object_put(object);
-	zone_spares_drop(&spares);
-free_zone:
 	if (error)
 		zone_free_blank(zone);
+	else if (fill)
+		(void)mem_fill(space, *result, length); /* the mapping stands, full or not */
 	return error;
 }
 
@@ -164,22 +244,17 @@ int mem_unmap(struct mem_space *space, uintptr_t addr, size_t length)
 {
 	struct list_node ended = LIST_INIT(ended);
 	uintptr_t end = addr + PAGE_ALIGN_UP(length);
-	struct zone_spares spares;
+	struct mem_zone *spare;
 	int error;
 
 	if (addr % PAGE_SIZE || length == 0 || addr > USER_SPACE_END || length > USER_SPACE_END - addr)
 		return -EINVAL;
-	error = zone_spares_fill(&spares);
-	if (error)
-		return error;
 	rw_write_lock(&space->lock);
-	if (zones_cut_refused(space, addr, end))
-		error = -ENOMEM;
-	else
-		zones_cut(space, addr, end, &spares, &ended);
+	error = zones_cut_prepare(space, addr, end, &spare);
+	if (!error)
+		zones_cut(space, addr, end, &spare, &ended);
 	rw_write_unlock(&space->lock);
 	zones_end(&ended);
-	zone_spares_drop(&spares);
 	return error;
 }
 
@@ -198,56 +273,75 @@ static bool brk_allowed(const struct mem_space *space, uintptr_t brk)
 	       (limit == RLIM_INFINITY || brk - space->brk_beg <= limit);
 }
 
-/* [from, to) becomes heap, if it is free, as is a page behind it, or a stack's guard gap. */
-static bool brk_extend(struct mem_space *space, uintptr_t from, uintptr_t to, struct mem_zone *zone, struct list_node *ended)
+/*
+ * [from, to) becomes heap, if it is free, as is a page behind it, and then a stack's guard gap.
+ * False: it does not, for lack of memory or because of a limit too.
+ */
+static bool brk_extend(struct mem_space *space, uintptr_t from, uintptr_t to, struct list_node *ended)
 {
-	struct mem_zone *above = mem_zone_find_from(&space->zones, from);
-	size_t gap = above && above->flags & ZONE_STACK ? STACK_GUARD_GAP : PAGE_SIZE;
+	struct mem_zone *above = mem_zone_find_from(&space->zones, from), *zone;
+	size_t gap = PAGE_SIZE + (above && above->flags & ZONE_STACK ? STACK_GUARD_GAP : 0);
+	uint64_t pages = (to - from) >> PAGE_SHIFT;
 
 	if (above && above->beg < to + gap)
 		return false;
-	if (over_address_limit(space, to - from) || space->zones.count >= ZONES_MAX)
+	if (space->zones.count >= ZONES_MAX || (space->lock_future && over_lock_limit(space, pages)))
+		return false;
+	zone = zone_allocate();
+	if (!zone)
 		return false;
 	zone->beg = from;
 	zone->end = to;
 	zone->prot = PROT_READ | PROT_WRITE;
 	zone->max_prot = PROT_READ | PROT_WRITE | PROT_EXEC;
-	zone->flags = ZONE_PRIVATE | ZONE_HEAP;
+	zone->flags = ZONE_PRIVATE | ZONE_HEAP | space->lock_future;
 	zone->space = space;
+	if (zone_over_limit(space, zone, (int64_t)pages)) {
+		zone_free_blank(zone);
+		return false;
+	}
 	mem_zone_insert(&space->zones, zone);
 	zone_attach(zone);
-	count_mapped(space, zone);
+	zone_count(space, zone, (int64_t)pages);
 	zone_merge(space, zone, ended);
+	return true;
+}
+
+/* [from, to) was heap; some of it may have been unmapped, but not all. */
+static bool brk_shrink(struct mem_space *space, uintptr_t from, uintptr_t to, struct list_node *ended)
+{
+	struct mem_zone *spare;
+
+	if (!mem_zone_find_overlap(&space->zones, from, to) || zones_cut_prepare(space, from, to, &spare))
+		return false;
+	zones_cut(space, from, to, &spare, ended);
 	return true;
 }
 
 uintptr_t mem_brk(struct mem_space *space, uintptr_t brk)
 {
 	struct list_node ended = LIST_INIT(ended);
-	struct mem_zone *zone = zone_allocate();
-	struct zone_spares spares;
-	uintptr_t result;
+	uintptr_t old_end, new_end = PAGE_ALIGN_UP(brk), result;
+	bool fill = false, done = false;
 
-	if (!zone || zone_spares_fill(&spares)) {
-		zone_free_blank(zone);
-		return space->brk_end;
-	}
 	rw_write_lock(&space->lock);
+	old_end = PAGE_ALIGN_UP(space->brk_end);
 	if (brk_allowed(space, brk)) {
-		uintptr_t old_end = PAGE_ALIGN_UP(space->brk_end), new_end = PAGE_ALIGN_UP(brk);
-
 		if (new_end < old_end)
-			zones_cut(space, new_end, old_end, &spares, &ended);
-		if (new_end > old_end && brk_extend(space, old_end, new_end, zone, &ended))
-			zone = NULL;
-		if (new_end <= old_end || !zone)
-			space->brk_end = brk;
+			done = brk_shrink(space, new_end, old_end, &ended);
+		else if (new_end > old_end)
+			fill = done = brk_extend(space, old_end, new_end, &ended);
+		else
+			done = true;
 	}
+	if (done)
+		space->brk_end = brk;
+	fill = fill && space->lock_future;
 	result = space->brk_end;
 	rw_write_unlock(&space->lock);
 	zones_end(&ended);
-	zone_spares_drop(&spares);
-	zone_free_blank(zone);
+	if (fill)
+		(void)mem_fill(space, old_end, new_end - old_end);
 	return result;
 }
 
@@ -274,11 +368,13 @@ int mem_map_stack(struct mem_space *space, uintptr_t top, size_t initial, int pr
 static bool stack_may_grow(const struct mem_space *space, const struct mem_zone *stack, uintptr_t beg)
 {
 	struct mem_zone *below = mem_zone_prev(&space->zones, stack);
-	uint64_t limit = process_limit(RLIMIT_STACK);
+	uint64_t limit = process_limit(RLIMIT_STACK), pages = (stack->beg - beg) >> PAGE_SHIFT;
 
 	if (limit != RLIM_INFINITY && stack->end - beg > limit)
 		return false;
-	if (over_address_limit(space, stack->beg - beg) || beg < USER_SPACE_BEGIN)
+	if (zone_over_limit(space, stack, (int64_t)pages) || beg < USER_SPACE_BEGIN)
+		return false;
+	if ((stack->flags & ZONE_LOCKED) && over_lock_limit(space, pages))
 		return false;
 	if (!below || below->flags & ZONE_STACK || below->prot == PROT_NONE)
 		return !below || below->end <= beg;
@@ -297,8 +393,7 @@ enum fault_result stack_grow(struct mem_space *space, uintptr_t addr)
 	if (stack && stack->beg <= addr) {
 		result = FAULT_RETRY; /* another thread grew it */
 	} else if (stack && (stack->flags & ZONE_STACK) && stack_may_grow(space, stack, beg)) {
-		space->mapped_pages += (stack->beg - beg) >> PAGE_SHIFT;
-		space->peak_pages = MAX(space->peak_pages, space->mapped_pages);
+		zone_count(space, stack, (int64_t)((stack->beg - beg) >> PAGE_SHIFT));
 		mem_zone_resize(&space->zones, stack, beg, stack->end);
 		zone_merge(space, stack, &ended);
 		result = FAULT_RETRY;

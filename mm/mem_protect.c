@@ -21,66 +21,88 @@ int mem_check_range(uintptr_t addr, size_t length)
 	return 0;
 }
 
-/* The pieces that [beg, end) of the zone would leave are too many. */
-static bool split_refused(const struct mem_space *space, const struct mem_zone *zone, uintptr_t beg,
-			  uintptr_t end)
+/* One zone, of which [beg, end) changes. */
+static int protect_zone(struct mem_space *space, struct mem_zone **zone, uintptr_t beg, uintptr_t end,
+			uint32_t prot, struct list_node *ended)
 {
-	return space->zones.count + (zone->beg < beg) + (zone->end > end) > ZONES_MAX;
+	int64_t pages;
+	int error;
+
+	if (prot & ~(*zone)->max_prot)
+		return -EACCES;
+	if ((*zone)->prot == prot)
+		return 0;
+	error = zone_isolate(space, zone, beg, end);
+	if (error)
+		return error;
+	pages = (int64_t)(((*zone)->end - (*zone)->beg) >> PAGE_SHIFT);
+	zone_count(space, *zone, -pages);
+	(*zone)->prot = prot;
+	zone_count(space, *zone, pages);
+	page_table_protect_range(space, (*zone)->beg, (*zone)->end, prot);
+	*zone = zone_merge(space, *zone, ended);
+	return 0;
 }
 
-/* One zone, of which [beg, end) is all that is left after cutting. */
-static struct mem_zone *protect_zone(struct mem_space *space, struct mem_zone *zone, uintptr_t beg,
-				     uintptr_t end, uint32_t prot, struct zone_spares *spares,
-				     struct list_node *ended)
+/* What becomes data must be within the limits (getrlimit(2), RLIMIT_DATA). */
+static bool protect_over_limit(const struct mem_space *space, const struct mem_zone *zone, uintptr_t beg,
+			       uintptr_t end, uint32_t prot)
 {
-	if (zone->prot == prot)
-		return zone;
-	if (zone->beg < beg) {
-		zone_split(space, zone, beg, spares);
-		zone = mem_zone_next(&space->zones, zone);
-	}
-	if (zone->end > end)
-		zone_split(space, zone, end, spares);
-	zone->prot = prot;
-	page_table_protect_range(space, zone->beg, zone->end, prot);
-	return zone_merge(space, zone, ended);
+	struct mem_zone after = {.prot = prot, .flags = zone->flags};
+
+	return prot & PROT_WRITE && !zone_is_data(zone) && zone_is_data(&after) &&
+	       data_over_limit(space, (MIN(zone->end, end) - beg) >> PAGE_SHIFT);
 }
 
 static int protect_locked(struct mem_space *space, uintptr_t beg, uintptr_t end, uint32_t prot,
-			  struct zone_spares *spares, struct list_node *ended)
+			  struct list_node *ended)
 {
-	uintptr_t at = beg;
+	int error = 0;
 
-	while (at < end) {
+	for (uintptr_t at = beg; at < end && !error;) {
 		struct mem_zone *zone = mem_zone_find(&space->zones, at);
 
 		if (!zone)
 			return -ENOMEM;
-		if (prot & ~zone->max_prot)
-			return -EACCES;
-		if (zone->prot != prot && split_refused(space, zone, at, end))
+		if (protect_over_limit(space, zone, at, end, prot))
 			return -ENOMEM;
-		zone = protect_zone(space, zone, at, end, prot, spares, ended);
+		error = protect_zone(space, &zone, at, end, prot, ended);
 		at = zone->end;
 	}
+	return error;
+}
+
+/* PROT_GROWSDOWN (mprotect(2)): from the beginning of the stack that is met first. */
+static int protect_from(const struct mem_space *space, uintptr_t *beg, uintptr_t end, int grows)
+{
+	const struct mem_zone *zone;
+
+	if (!grows)
+		return 0;
+	zone = mem_zone_find_from(&space->zones, *beg);
+	if (!zone || zone->beg >= end || (!(grows & PROT_GROWSDOWN) && zone->beg > *beg))
+		return -ENOMEM;
+	if (!(grows & PROT_GROWSDOWN) || !(zone->flags & ZONE_STACK))
+		return -EINVAL; /* nothing here grows upwards */
+	*beg = zone->beg;
 	return 0;
 }
 
+/* prot: PROT_READ, WRITE, EXEC; PROT_GROWSDOWN or PROT_GROWSUP */
 int mem_protect(struct mem_space *space, uintptr_t addr, size_t length, int prot)
 {
+	int grows = prot & (PROT_GROWSDOWN | PROT_GROWSUP);
 	struct list_node ended = LIST_INIT(ended);
-	struct zone_spares spares;
 	int error = mem_check_range(addr, length);
+	uintptr_t end = addr + PAGE_ALIGN_UP(length);
 
 	if (error || length == 0)
 		return error;
-	error = zone_spares_fill(&spares);
-	if (error)
-		return error;
 	rw_write_lock(&space->lock);
-	error = protect_locked(space, addr, addr + PAGE_ALIGN_UP(length), (uint32_t)prot, &spares, &ended);
+	error = protect_from(space, &addr, end, grows);
+	if (!error)
+		error = protect_locked(space, addr, end, (uint32_t)(prot & ~grows), &ended);
 	rw_write_unlock(&space->lock);
 	zones_end(&ended);
-	zone_spares_drop(&spares);
 	return error;
 }

@@ -1,42 +1,90 @@
 /*
  * mm/mem_remap.c - mremap: a mapping shrinks, grows in place, or moves with its pages.
  *
+ *   asked for                              done
+ *   no more than before                    the tail is unmapped, whatever lies there
+ *   more, and what follows is free         the zone grows in place
+ *   more, MREMAP_MAYMOVE                   moved where there is room, and grown
+ *   old length 0 of a shared mapping       a second mapping of the same pages
+ *   MREMAP_FIXED                           moved there; what was there is unmapped
+ *   MREMAP_DONTUNMAP                       moved; the old place stays mapped, without pages
+ *
+ * Everything that can fail comes before the first change, but for moving the pages, which is
+ * undone. Growing and moving take one zone: a range of several is -EFAULT.
+ *
  * Locks: the space for writing; object->zones_lock while pages move, so that truncate and
  * write-back, which look at zones under it alone, find them at one place or the other.
+ * Tests: tests/guest/mremap.c.
  */
 #include <kernel/base/errno.h>
 #include <linux/mman.h>
 #include <mm/mm_private.h>
+
+#define REMAP_FLAGS (MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP)
 
 struct remap {
 	struct mem_space *space;
 	uintptr_t old_addr, new_addr;
 	size_t old_length, new_length;
 	int flags;
-	struct zone_spares spares;
+	bool fill; /* the zone is locked: what was added is to be filled */
 	struct list_node ended;
-	struct mem_zone *target; /* allocated before the first change */
 };
+
+static uint64_t added_pages(const struct remap *r)
+{
+	return r->new_length > r->old_length ? (r->new_length - r->old_length) >> PAGE_SHIFT : 0;
+}
+
+static bool names_a_place(const struct remap *r)
+{
+	return r->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP);
+}
 
 static int remap_check(const struct remap *r)
 {
-	if (r->old_addr % PAGE_SIZE || r->new_length == 0)
+	if ((r->flags & ~REMAP_FLAGS) || r->old_addr % PAGE_SIZE || r->new_length == 0)
 		return -EINVAL;
-	if (r->flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED))
-		return -EINVAL;
-	if ((r->flags & MREMAP_FIXED) && !(r->flags & MREMAP_MAYMOVE))
+	if (r->new_length > USER_SPACE_END)
 		return -EINVAL;
 	if (r->old_addr > USER_SPACE_END || r->old_length > USER_SPACE_END - r->old_addr)
 		return -EFAULT;
-	if (r->new_length > USER_SPACE_END)
-		return -ENOMEM;
-	if (!(r->flags & MREMAP_FIXED))
+	if (!names_a_place(r))
 		return 0;
+	if (!(r->flags & MREMAP_MAYMOVE))
+		return -EINVAL;
+	if ((r->flags & MREMAP_DONTUNMAP) && r->old_length != r->new_length)
+		return -EINVAL;
 	if (r->new_addr % PAGE_SIZE || r->new_addr > USER_SPACE_END - r->new_length)
 		return -EINVAL;
 	if (r->new_addr < r->old_addr + r->old_length && r->old_addr < r->new_addr + r->new_length)
 		return -EINVAL;
 	return 0;
+}
+
+/* The zone may be moved or grown as asked: mremap(2), ERRORS. */
+static int zone_check(const struct remap *r, const struct mem_zone *zone)
+{
+	size_t kept = MIN(r->old_length, r->new_length);
+	uint64_t added = added_pages(r);
+
+	if (r->old_length == 0 && !(zone->flags & ZONE_SHARED))
+		return -EINVAL;
+	if ((r->flags & MREMAP_DONTUNMAP) && zone_is_device(zone))
+		return -EINVAL;
+	if (kept > zone->end - r->old_addr)
+		return -EFAULT;
+	if (r->flags & MREMAP_DONTUNMAP)
+		added = r->new_length >> PAGE_SHIFT;
+	else if (added == 0)
+		return 0;
+	else if (zone_is_device(zone))
+		return -EFAULT;
+	if (zone->object && zone->offset + (r->old_addr - zone->beg) + r->new_length < zone->offset)
+		return -EINVAL;
+	if ((zone->flags & ZONE_LOCKED) && !(r->flags & MREMAP_DONTUNMAP) && over_lock_limit(r->space, added))
+		return -EAGAIN;
+	return zone_over_limit(r->space, zone, (int64_t)added) ? -ENOMEM : 0;
 }
 
 /* In place: the zone ends where the old range ends and what follows is free. */
@@ -48,39 +96,45 @@ static bool grow_in_place(struct remap *r, struct mem_zone *zone)
 	if (zone->end != r->old_addr + r->old_length || end > USER_SPACE_END || (next && next->beg < end))
 		return false;
 	zone_object_lock(zone);
-	r->space->mapped_pages += (end - zone->end) >> PAGE_SHIFT;
-	r->space->peak_pages = MAX(r->space->peak_pages, r->space->mapped_pages);
+	zone_count(r->space, zone, (int64_t)((end - zone->end) >> PAGE_SHIFT));
 	mem_zone_resize(&r->space->zones, zone, zone->beg, end);
 	zone_object_unlock(zone);
 	zone_merge(r->space, zone, &r->ended); /* what follows now may be its equal */
 	return true;
 }
 
+static int shrink(struct remap *r)
+{
+	uintptr_t beg = r->old_addr + r->new_length, end = r->old_addr + r->old_length;
+	struct mem_zone *spare;
+	int error;
+
+	if (beg == end)
+		return 0;
+	error = zones_cut_prepare(r->space, beg, end, &spare);
+	if (!error)
+		zones_cut(r->space, beg, end, &spare, &r->ended);
+	return error;
+}
+
+/* ---- moving ---- */
+
 static int move_pages(struct remap *r, struct mem_zone *target)
 {
+	size_t length = MIN(r->old_length, r->new_length);
 	int error;
 
 	zone_object_lock(target);
-	error = page_table_move_range(r->space, r->old_addr, target->beg, MIN(r->old_length, r->new_length),
-				      target->object);
+	error = page_table_move_range(r->space, r->old_addr, target->beg, length, target->object);
 	if (error) /* what has moved goes back; its old tables are still there */
-		(void)!page_table_move_range(r->space, target->beg, r->old_addr,
-					     MIN(r->old_length, r->new_length), target->object);
+		(void)!page_table_move_range(r->space, target->beg, r->old_addr, length, target->object);
 	zone_object_unlock(target);
 	return error;
 }
 
-static int move(struct remap *r, struct mem_zone *zone, uintptr_t *result)
+/* A zone like the old one at its new place, in the space. */
+static void target_insert(struct remap *r, const struct mem_zone *zone, struct mem_zone *target, uintptr_t to)
 {
-	struct mem_zone *target = r->target;
-	uintptr_t to = r->new_addr;
-	int error;
-
-	if (!(r->flags & MREMAP_FIXED))
-		to = find_free_mem_range(&r->space->zones, r->new_length, USER_SPACE_BEGIN, r->space->mmap_top);
-	/* One more, and what cutting out the old place leaves of its zone. */
-	if (to == 0 || r->space->zones.count + 2 > ZONES_MAX)
-		return -ENOMEM;
 	target->beg = to;
 	target->end = to + r->new_length;
 	target->prot = zone->prot;
@@ -93,46 +147,111 @@ static int move(struct remap *r, struct mem_zone *zone, uintptr_t *result)
 	target->space = r->space;
 	mem_zone_insert(&r->space->zones, target);
 	zone_attach(target);
-	r->target = NULL;
-	r->space->mapped_pages += r->new_length >> PAGE_SHIFT;
-	r->space->peak_pages = MAX(r->space->peak_pages, r->space->mapped_pages);
+	zone_count(r->space, target, (int64_t)(r->new_length >> PAGE_SHIFT));
+}
+
+/* DONTUNMAP: what stays behind is not locked any more. */
+static void unlock_zone(struct remap *r, struct mem_zone *zone)
+{
+	int64_t pages = (int64_t)((zone->end - zone->beg) >> PAGE_SHIFT);
+
+	zone_count(r->space, zone, -pages);
+	zone->flags &= ~ZONE_LOCK_FLAGS;
+	zone_count(r->space, zone, pages);
+	zone_merge(r->space, zone, &r->ended);
+}
+
+/* To the free place `to`; *spare is what cutting out the old range takes. */
+static int move_to(struct remap *r, struct mem_zone *zone, uintptr_t to, struct mem_zone **spare)
+{
+	struct mem_zone *target = zone_allocate();
+	int error;
+
+	if (!target)
+		return -ENOMEM;
+	r->fill = zone->flags & ZONE_LOCKED;
+	target_insert(r, zone, target, to);
 	error = move_pages(r, target);
 	if (error) {
-		zones_cut(r->space, target->beg, target->end, &r->spares, &r->ended);
+		zones_cut(r->space, target->beg, target->end, spare, &r->ended);
 		return error;
 	}
-	zones_cut(r->space, r->old_addr, r->old_addr + r->old_length, &r->spares, &r->ended);
+	if (r->flags & MREMAP_DONTUNMAP)
+		unlock_zone(r, zone);
+	else if (r->old_length > 0)
+		zones_cut(r->space, r->old_addr, r->old_addr + r->old_length, spare, &r->ended);
 	zone_merge(r->space, target, &r->ended);
-	*result = to;
 	return 0;
+}
+
+/* One more zone, and what cutting the new place and the old one out leaves of theirs. */
+static bool too_many_zones(const struct remap *r)
+{
+	return r->space->zones.count + 3 > ZONES_MAX;
+}
+
+static int move(struct remap *r, struct mem_zone *zone, uintptr_t *result)
+{
+	struct mem_zone *spare = NULL;
+	uintptr_t to;
+	int error;
+
+	to = mem_choose_place(r->space, names_a_place(r) ? r->new_addr : 0, r->new_length, 0);
+	if (to == 0 || too_many_zones(r))
+		return -ENOMEM;
+	error = zones_cut_prepare(r->space, r->old_addr, r->old_addr + r->old_length, &spare);
+	if (error)
+		return error;
+	*result = to;
+	error = move_to(r, zone, to, &spare);
+	zone_free_blank(spare);
+	return error;
+}
+
+static int move_fixed(struct remap *r, uintptr_t *result)
+{
+	uintptr_t new_end = r->new_addr + r->new_length;
+	struct mem_zone *at_old = NULL, *at_new = NULL;
+	int error;
+
+	if (too_many_zones(r))
+		return -ENOMEM;
+	error = zones_cut_prepare(r->space, r->old_addr, r->old_addr + r->old_length, &at_old);
+	if (!error)
+		error = zones_cut_prepare(r->space, r->new_addr, new_end, &at_new);
+	if (error)
+		goto free_spares;
+	zones_cut(r->space, r->new_addr, new_end, &at_new, &r->ended);
+	*result = r->new_addr;
+	/* The zone may have been cut, but what of it is asked for is there: the ranges are disjoint. */
+	error = move_to(r, mem_zone_find(&r->space->zones, r->old_addr), r->new_addr, &at_old);
+free_spares:
+	zone_free_blank(at_old);
+	zone_free_blank(at_new);
+	return error;
 }
 
 static int remap_locked(struct remap *r, uintptr_t *result)
 {
 	struct mem_zone *zone = mem_zone_find(&r->space->zones, r->old_addr);
+	int error;
 
-	if (!zone || r->old_length > zone->end - r->old_addr)
+	if (!zone)
 		return -EFAULT;
-	if (r->new_length > r->old_length && zone_is_device(zone))
-		return -EFAULT;
-	if (r->new_length > r->old_length && over_address_limit(r->space, r->new_length - r->old_length))
-		return -ENOMEM;
 	*result = r->old_addr;
+	if (!names_a_place(r) && r->new_length <= r->old_length)
+		return shrink(r);
+	error = zone_check(r, zone);
+	if (error)
+		return error;
 	if (r->flags & MREMAP_FIXED)
+		return move_fixed(r, result);
+	if (r->flags & MREMAP_DONTUNMAP)
 		return move(r, zone, result);
-	if (r->new_length <= r->old_length) {
-		if (zones_cut_refused(r->space, r->old_addr + r->new_length, r->old_addr + r->old_length))
-			return -ENOMEM;
-		if (r->new_length < r->old_length)
-			zones_cut(r->space, r->old_addr + r->new_length, r->old_addr + r->old_length,
-				  &r->spares, &r->ended);
-		return 0;
-	}
+	r->fill = zone->flags & ZONE_LOCKED;
 	if (grow_in_place(r, zone))
 		return 0;
-	if (!(r->flags & MREMAP_MAYMOVE))
-		return -ENOMEM;
-	return move(r, zone, result);
+	return r->flags & MREMAP_MAYMOVE ? move(r, zone, result) : -ENOMEM;
 }
 
 int mem_remap(struct mem_space *space, uintptr_t old_addr, size_t old_length, size_t new_length, int flags,
@@ -147,44 +266,15 @@ int mem_remap(struct mem_space *space, uintptr_t old_addr, size_t old_length, si
 		.flags = flags,
 		.ended = LIST_INIT(r.ended),
 	};
-	struct zone_spares more;
 	int error = remap_check(&r);
 
 	if (error)
 		return error;
-	if (r.old_length == 0)
-		return -EINVAL;
-	r.target = zone_allocate();
-	if (!r.target)
-		return -ENOMEM;
-	error = zone_spares_fill(&r.spares);
-	if (error)
-		goto free_target;
-	/* A fixed move first cuts out its target, then its source: two more. */
-	error = zone_spares_fill(&more);
-	if (error)
-		goto drop_spares;
 	rw_write_lock(&space->lock);
-	if (r.flags & MREMAP_FIXED) {
-		struct mem_zone *zone = mem_zone_find(&space->zones, old_addr);
-
-		if (!zone || r.old_length > zone->end - old_addr) {
-			error = -EFAULT;
-		} else if (zones_cut_refused(space, new_addr, new_addr + r.new_length)) {
-			error = -ENOMEM;
-		} else {
-			zones_cut(space, new_addr, new_addr + r.new_length, &more, &r.ended);
-			error = remap_locked(&r, result);
-		}
-	} else {
-		error = remap_locked(&r, result);
-	}
+	error = remap_locked(&r, result);
 	rw_write_unlock(&space->lock);
 	zones_end(&r.ended);
-	zone_spares_drop(&more);
-drop_spares:
-	zone_spares_drop(&r.spares);
-free_target:
-	zone_free_blank(r.target);
+	if (!error && r.fill && added_pages(&r))
+		(void)mem_fill(space, *result + r.old_length, r.new_length - r.old_length);
 	return error;
 }

@@ -67,7 +67,7 @@ void mem_space_drop(struct mem_space *space)
 static void unmap_everything(struct mem_space *space)
 {
 	struct list_node ended = LIST_INIT(ended);
-	struct zone_spares none = {.count = 0};
+	struct mem_zone *none = NULL;
 	struct file *exe;
 
 	rw_write_lock(&space->lock);
@@ -132,7 +132,7 @@ void mem_space_leave(struct mem_space *space)
 
 /* ---- fork ---- */
 
-static int zone_fork(struct mem_space *copy, const struct mem_zone *zone)
+static int zone_fork(struct mem_space *copy, const struct mem_zone *zone, struct list_node *ended)
 {
 	struct mem_zone *twin = zone_allocate();
 
@@ -142,7 +142,7 @@ static int zone_fork(struct mem_space *copy, const struct mem_zone *zone)
 	twin->end = zone->end;
 	twin->prot = zone->prot;
 	twin->max_prot = zone->max_prot;
-	twin->flags = zone->flags;
+	twin->flags = zone->flags & ~ZONE_LOCK_FLAGS; /* locks are not inherited: mlock(2) */
 	twin->file = zone->file;
 	twin->offset = zone->offset;
 	twin->object = zone->object;
@@ -150,17 +150,19 @@ static int zone_fork(struct mem_space *copy, const struct mem_zone *zone)
 	twin->space = copy;
 	mem_zone_insert(&copy->zones, twin);
 	zone_attach(twin);
-	copy->mapped_pages += (twin->end - twin->beg) >> PAGE_SHIFT;
+	zone_count(copy, twin, (int64_t)((twin->end - twin->beg) >> PAGE_SHIFT));
+	if (zone->space->locked_pages)
+		zone_merge(copy, twin, ended); /* only their locks may have kept them apart */
 	return 0;
 }
 
-static int zones_fork(struct mem_space *from, struct mem_space *copy)
+static int zones_fork(struct mem_space *from, struct mem_space *copy, struct list_node *ended)
 {
 	struct mem_zone *zone;
 	int error = 0;
 
 	list_for_each_entry(zone, &from->zones.list, next) {
-		error = zone_fork(copy, zone);
+		error = zone_fork(copy, zone, ended);
 		if (!error && (zone->flags & ZONE_PRIVATE))
 			error = page_table_fork_range(from, copy, zone->beg, zone->end, zone->object);
 		if (error)
@@ -172,6 +174,7 @@ static int zones_fork(struct mem_space *from, struct mem_space *copy)
 
 int mem_space_fork(struct mem_space *from, struct mem_space **result)
 {
+	struct list_node ended = LIST_INIT(ended);
 	struct mem_space *copy;
 	int error = mem_space_create(&copy);
 
@@ -189,9 +192,9 @@ int mem_space_fork(struct mem_space *from, struct mem_space **result)
 	copy->exe = from->exe;
 	if (copy->exe)
 		file_get(copy->exe);
-	error = zones_fork(from, copy);
-	copy->peak_pages = copy->mapped_pages;
+	error = zones_fork(from, copy, &ended);
 	rw_write_unlock(&from->lock);
+	zones_end(&ended);
 	if (error) {
 		mem_space_put_user(copy);
 		return error;

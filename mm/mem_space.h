@@ -24,7 +24,10 @@ struct mem_space {
 	_Atomic uint64_t peak_resident_pages;         /* as last noted: see mem_space_note_peak */
 	_Atomic uint64_t table_pages;
 	uint64_t mapped_pages;    /* sum of the zones */
+	uint64_t data_pages;      /* of those that are private and writable, but no stack: RLIMIT_DATA */
+	uint64_t locked_pages;    /* of those that are ZONE_LOCKED: RLIMIT_MEMLOCK */
 	uint64_t peak_pages;
+	uint32_t lock_future;     /* ZONE_LOCK_FLAGS that every new zone gets: mlockall(MCL_FUTURE) */
 	struct file *exe;         /* for /proc/<pid>/exe */
 };
 
@@ -86,6 +89,19 @@ must_check int mem_advise(struct mem_space *space, uintptr_t addr, size_t length
 uintptr_t mem_brk(struct mem_space *space, uintptr_t brk);
 must_check int mem_remap(struct mem_space *space, uintptr_t old_addr, size_t old_length,
 			 size_t new_length, int flags, uintptr_t new_addr, uintptr_t *result);
+/*
+ * mlock(2), munlock(2): the pages that the range touches; `lock` is ZONE_LOCKED, with LOCK_ON_FAULT
+ * or without. mlockall(2): the zones that are there, and those that will be. All sleep.
+ */
+must_check int mem_lock(struct mem_space *space, uintptr_t addr, size_t length, uint32_t lock);
+must_check int mem_unlock(struct mem_space *space, uintptr_t addr, size_t length);
+must_check int mem_lock_all(struct mem_space *space, bool current, bool future, uint32_t lock);
+void mem_unlock_all(struct mem_space *space);
+/*
+ * mincore(2): one byte, 0 or 1, for each of at most `pages` pages from addr on, as far as one zone goes.
+ * How many they are; 0: nothing is mapped at addr. Sleeps.
+ */
+size_t mem_resident(struct mem_space *space, uintptr_t addr, size_t pages, unsigned char *result);
 /*
  * Makes the pages of the range present, up to the first that cannot be: 0, -ENOMEM (no zone, no
  * memory), -EINVAL (the zone forbids it), -EFAULT (SIGBUS), -EINTR (the task is being killed). Sleeps.

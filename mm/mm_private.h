@@ -6,14 +6,27 @@
 #include <mm/mem_space.h>
 #include <mm/page_table.h>
 
-/* The zone shows pages of a device: there are as many as there are, and none can be given back. */
-static inline bool zone_is_device(const struct mem_zone *zone)
-{
-	return zone->object && zone->ops->map_device;
-}
+/*
+ * mem_limit.c: `more` pages like the zone's would exceed the caller's RLIMIT_AS or RLIMIT_DATA;
+ * RLIMIT_MEMLOCK. The space is locked.
+ */
+bool zone_over_limit(const struct mem_space *space, const struct mem_zone *zone, int64_t more);
+bool data_over_limit(const struct mem_space *space, uint64_t more);
+bool over_lock_limit(const struct mem_space *space, uint64_t more);
+/* The caller may lock no memory at all (mlock(2), EPERM). */
+bool locking_forbidden(void);
 
-/* mem_map.c: `more` bytes would exceed the caller's RLIMIT_AS. */
-bool over_address_limit(const struct mem_space *space, size_t more);
+/*
+ * mem_map.c: where `length` bytes go that nothing fixes: the hint if it is free, else the highest
+ * free range of those that `flags` (MAP_32BIT) allow, clear of stacks. 0: nowhere.
+ */
+uintptr_t mem_choose_place(const struct mem_space *space, uintptr_t hint, size_t length, int flags);
+
+/*
+ * mem_lock.c: makes the pages of a range present as mlock(2) and MAP_POPULATE do: private writable
+ * ones for writing, the others for reading; none of zones locked on fault. As mem_populate.
+ */
+int mem_fill(struct mem_space *space, uintptr_t addr, size_t length);
 
 /*
  * mem_protect.c: what mprotect, msync and others want of a range: addr aligned (-EINVAL), nothing
@@ -43,24 +56,30 @@ void zone_object_unlock(struct mem_zone *zone);
 
 /* As many zones as a space may have: Linux's default of vm.max_map_count (proc_sys_vm(5)). */
 #define ZONES_MAX 65530u
-/* There may be no more zones, and cutting out [beg, end) would make two of one. */
-bool zones_cut_refused(const struct mem_space *space, uintptr_t beg, uintptr_t end);
 
-/* Zones allocated before an edit that may split: at most two splits. */
-struct zone_spares {
-	struct mem_zone *zones[2];
-	unsigned count;
-};
-must_check int zone_spares_fill(struct zone_spares *spares);
-void zone_spares_drop(struct zone_spares *spares);
+/* It counts against RLIMIT_DATA (getrlimit(2)). */
+bool zone_is_data(const struct mem_zone *zone);
+/* The pages of the space's counters that a zone has more (fewer: negative), by its present attributes. */
+void zone_count(struct mem_space *space, const struct mem_zone *zone, int64_t pages);
+/* A page of a device: no struct frame, not to be locked or grown. */
+static inline bool zone_is_device(const struct mem_zone *zone)
+{
+	return zone->object && zone->ops->map_device;
+}
 
-/* Cuts `zone` at `at`, with a spare. */
-void zone_split(struct mem_space *space, struct mem_zone *zone, uintptr_t at, struct zone_spares *spares);
+/*
+ * Makes the part [beg, end) of *zone, which may reach beyond it, a zone of its own, then in *zone. 0 or
+ * -ENOMEM (no memory, or too many zones), then nothing has changed.
+ */
+must_check int zone_isolate(struct mem_space *space, struct mem_zone **zone, uintptr_t beg, uintptr_t end);
 /* Joins zone with equal neighbours; zones that vanish go to `ended`. Returns the survivor. */
 struct mem_zone *zone_merge(struct mem_space *space, struct mem_zone *zone, struct list_node *ended);
 /*
  * Takes everything out of [beg, end): zones, entries, tables. Removed zones go to `ended`. The
- * space is locked for writing. Cannot fail: splits use the spares.
+ * space is locked for writing. Cannot fail: zones_cut_prepare made the zone in *spare that is needed
+ * where the range lies inside a zone, else NULL; what is left of it the caller frees as blank.
  */
-void zones_cut(struct mem_space *space, uintptr_t beg, uintptr_t end, struct zone_spares *spares,
+must_check int zones_cut_prepare(const struct mem_space *space, uintptr_t beg, uintptr_t end,
+				 struct mem_zone **spare);
+void zones_cut(struct mem_space *space, uintptr_t beg, uintptr_t end, struct mem_zone **spare,
 	       struct list_node *ended);

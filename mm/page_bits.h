@@ -20,7 +20,6 @@
 #define PAGE_HELD (1ull << 10)  /* not present, but keeping its frame (PROT_NONE) */
 
 #define PAGE_TABLE_ENTRIES 512u
-#define PAGE_LEAF_SPAN (PAGE_TABLE_ENTRIES * PAGE_SIZE) /* bytes one leaf table maps */
 
 /* Which entry of a table of `level` (1 = leaf, 4 = root) an address goes through. */
 static inline unsigned page_table_slot(uintptr_t address, unsigned level)

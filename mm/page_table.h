@@ -15,6 +15,8 @@
 #include <mm/mem_object.h>
 #include <mm/mem_space.h>
 
+#define PAGE_LEAF_SPAN (512 * PAGE_SIZE) /* bytes that one leaf table maps */
+
 enum page_entry_kind { ENTRY_EMPTY, ENTRY_PRESENT, ENTRY_HELD, ENTRY_DEVICE };
 
 struct page_entry {

@@ -8,13 +8,14 @@
 #include <mm/check.h>
 #include <mm/mem_space.h>
 #include <mm/sys_mem.h>
+#include <mm/user_copy.h>
 
 #define PROT_ALL (PROT_READ | PROT_WRITE | PROT_EXEC)
 
-/* What MAP_SHARED_VALIDATE must know (mmap(2)). */
+/* What MAP_SHARED_VALIDATE must know (mmap(2)): what there was before it. MAP_SYNC has no device here. */
 #define MAP_KNOWN                                                                                  \
 	(MAP_TYPE | MAP_FIXED | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_DENYWRITE | MAP_EXECUTABLE |   \
-	 MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK | MAP_FIXED_NOREPLACE)
+	 MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK | MAP_32BIT)
 
 static int mmap_check(size_t length, int flags, uint64_t offset)
 {
@@ -32,9 +33,10 @@ static int mmap_check(size_t length, int flags, uint64_t offset)
 		return -EINVAL; /* only what has no offset can grow below its beginning */
 	if (PAGE_ALIGN_UP(length) == 0)
 		return -ENOMEM;
-	if (offset + PAGE_ALIGN_UP(length) < offset)
-		return -EOVERFLOW;
-	if (!(flags & MAP_ANONYMOUS) && offset + PAGE_ALIGN_UP(length) > INT64_MAX)
+	if (flags & MAP_HUGETLB)
+		return flags & MAP_ANONYMOUS ? -ENOMEM : -EINVAL; /* there are no huge pages */
+	if (!(flags & MAP_ANONYMOUS) &&
+	    (offset > INT64_MAX || PAGE_ALIGN_UP(length) > INT64_MAX - offset))
 		return -EOVERFLOW; /* no file is as long: off_t is signed */
 	return 0;
 }
@@ -64,8 +66,6 @@ long sys_mmap(uintptr_t addr, size_t length, int prot, int flags, int fd, uint64
 		file_put(file);
 	if (error)
 		return error;
-	if ((flags & (MAP_POPULATE | MAP_LOCKED)) && !(flags & MAP_NONBLOCK) && (prot & PROT_ALL))
-		(void)mem_populate(space, result, length, prot & PROT_WRITE);
 	mem_check_after_change(space);
 	return (long)result;
 }
@@ -81,11 +81,15 @@ long sys_munmap(uintptr_t addr, size_t length)
 
 long sys_mprotect(uintptr_t addr, size_t length, int prot)
 {
+	int grows = prot & (PROT_GROWSDOWN | PROT_GROWSUP);
 	struct mem_space *space = current_task()->space;
 	int error;
 
-	if (prot & ~PROT_ALL)
+	if (prot & ~(PROT_ALL | PROT_SEM | PROT_GROWSDOWN | PROT_GROWSUP))
 		return -EINVAL;
+	if (grows == (PROT_GROWSDOWN | PROT_GROWSUP))
+		return -EINVAL;
+	prot &= ~PROT_SEM; /* all memory is fit for it */
 	error = mem_protect(space, addr, length, prot);
 	mem_check_after_change(space);
 	return error;
@@ -122,4 +126,100 @@ long sys_mremap(uintptr_t old_addr, size_t old_length, size_t new_length, int fl
 
 	mem_check_after_change(space);
 	return error ? error : (long)result;
+}
+
+#define RESIDENT_CHUNK 512 /* pages whose bytes are copied out at a time */
+
+long sys_mincore(uintptr_t addr, size_t length, uintptr_t result)
+{
+	struct mem_space *space = current_task()->space;
+	unsigned char chunk[RESIDENT_CHUNK];
+	size_t pages, done;
+
+	if (addr % PAGE_SIZE)
+		return -EINVAL;
+	if (addr > USER_SPACE_END || length > USER_SPACE_END - addr)
+		return -ENOMEM;
+	pages = PAGE_ALIGN_UP(length) >> PAGE_SHIFT;
+	if (result > USER_SPACE_END || pages > USER_SPACE_END - result)
+		return -EFAULT;
+	for (; pages > 0; pages -= done, result += done, addr += done << PAGE_SHIFT) {
+		if (signal_fatal_pending(current_task()))
+			return -EINTR;
+		done = mem_resident(space, addr, MIN(pages, (size_t)RESIDENT_CHUNK), chunk);
+		if (done == 0)
+			return -ENOMEM;
+		if (copy_to_user(result, chunk, done))
+			return -EFAULT;
+	}
+	return 0;
+}
+
+static long lock_range(uintptr_t addr, size_t length, uint32_t lock)
+{
+	struct mem_space *space = current_task()->space;
+	int error = mem_lock(space, addr, length, lock);
+
+	mem_check_after_change(space);
+	return error;
+}
+
+long sys_mlock(uintptr_t addr, size_t length)
+{
+	return lock_range(addr, length, ZONE_LOCKED);
+}
+
+long sys_mlock2(uintptr_t addr, size_t length, int flags)
+{
+	if (flags & ~MLOCK_ONFAULT)
+		return -EINVAL;
+	return lock_range(addr, length, ZONE_LOCKED | (flags & MLOCK_ONFAULT ? ZONE_LOCK_ON_FAULT : 0));
+}
+
+long sys_munlock(uintptr_t addr, size_t length)
+{
+	struct mem_space *space = current_task()->space;
+	int error = mem_unlock(space, addr, length);
+
+	mem_check_after_change(space);
+	return error;
+}
+
+long sys_mlockall(int flags)
+{
+	struct mem_space *space = current_task()->space;
+	int error;
+
+	if ((flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)) || !(flags & (MCL_CURRENT | MCL_FUTURE)))
+		return -EINVAL;
+	error = mem_lock_all(space, flags & MCL_CURRENT, flags & MCL_FUTURE,
+			     ZONE_LOCKED | (flags & MCL_ONFAULT ? ZONE_LOCK_ON_FAULT : 0));
+	mem_check_after_change(space);
+	return error;
+}
+
+long sys_munlockall(void)
+{
+	mem_unlock_all(current_task()->space);
+	mem_check_after_change(current_task()->space);
+	return 0;
+}
+
+/* pkeys(7) on a processor without protection keys: there is none but the one everything has. */
+long sys_pkey_mprotect(uintptr_t addr, size_t length, int prot, int pkey)
+{
+	return pkey == -1 ? sys_mprotect(addr, length, prot) : -EINVAL;
+}
+
+long sys_pkey_alloc(unsigned flags, unsigned access_rights)
+{
+	if (flags || (access_rights & ~(unsigned)(PKEY_DISABLE_ACCESS | PKEY_DISABLE_WRITE)))
+		return -EINVAL;
+	return -ENOSPC;
+}
+
+long sys_pkey_free(int pkey)
+{
+	(void)pkey;
+	return -EINVAL;
 }

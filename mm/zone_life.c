@@ -99,24 +99,6 @@ void zones_end(struct list_node *zones)
 	}
 }
 
-int zone_spares_fill(struct zone_spares *spares)
-{
-	for (spares->count = 0; spares->count < ARRAY_SIZE(spares->zones); spares->count++) {
-		spares->zones[spares->count] = zone_allocate();
-		if (!spares->zones[spares->count]) {
-			zone_spares_drop(spares);
-			return -ENOMEM;
-		}
-	}
-	return 0;
-}
-
-void zone_spares_drop(struct zone_spares *spares)
-{
-	while (spares->count > 0)
-		zone_free_blank(spares->zones[--spares->count]);
-}
-
 void zone_object_lock(struct mem_zone *zone) NO_THREAD_SAFETY_ANALYSIS
 {
 	if (zone->object)
@@ -129,12 +111,23 @@ void zone_object_unlock(struct mem_zone *zone) NO_THREAD_SAFETY_ANALYSIS
 		mutex_unlock(&zone->object->zones_lock);
 }
 
-void zone_split(struct mem_space *space, struct mem_zone *zone, uintptr_t at, struct zone_spares *spares)
+bool zone_is_data(const struct mem_zone *zone)
 {
-	struct mem_zone *upper;
+	return (zone->prot & PROT_WRITE) && (zone->flags & (ZONE_PRIVATE | ZONE_STACK)) == ZONE_PRIVATE;
+}
 
-	kassert(spares->count > 0);
-	upper = spares->zones[--spares->count];
+void zone_count(struct mem_space *space, const struct mem_zone *zone, int64_t pages)
+{
+	space->mapped_pages += (uint64_t)pages;
+	space->peak_pages = MAX(space->peak_pages, space->mapped_pages);
+	if (zone_is_data(zone))
+		space->data_pages += (uint64_t)pages;
+	if (zone->flags & ZONE_LOCKED)
+		space->locked_pages += (uint64_t)pages;
+}
+
+static void zone_split(struct mem_space *space, struct mem_zone *zone, uintptr_t at, struct mem_zone *upper)
+{
 	zone_object_lock(zone);
 	mem_zone_split(&space->zones, zone, upper, at);
 	list_init(&upper->object_link);
@@ -149,6 +142,28 @@ void zone_split(struct mem_space *space, struct mem_zone *zone, uintptr_t at, st
 		if (upper->ops->open)
 			upper->ops->open(upper);
 	}
+}
+
+int zone_isolate(struct mem_space *space, struct mem_zone **zone, uintptr_t beg, uintptr_t end)
+{
+	bool below = (*zone)->beg < beg, above = (*zone)->end > end;
+	struct mem_zone *inner = NULL, *upper = NULL;
+
+	if (space->zones.count + below + above > ZONES_MAX)
+		return -ENOMEM;
+	if (below && !(inner = zone_allocate()))
+		return -ENOMEM;
+	if (above && !(upper = zone_allocate())) {
+		zone_free_blank(inner);
+		return -ENOMEM;
+	}
+	if (below) {
+		zone_split(space, *zone, beg, inner);
+		*zone = inner;
+	}
+	if (above)
+		zone_split(space, *zone, end, upper);
+	return 0;
 }
 
 /* `upper` follows `lower` and equals it: lower grows over it. */
@@ -177,50 +192,81 @@ struct mem_zone *zone_merge(struct mem_space *space, struct mem_zone *zone, stru
 	return zone;
 }
 
-/* Tables for [beg, end) that map only the free space around it are needed by no zone any more. */
-static void free_tables_around(struct mem_space *space, uintptr_t beg, uintptr_t end)
+/*
+ * Tables for [beg, end) that map only the free space around it are needed by no zone any more.
+ * `next` is the zone above, or NULL.
+ */
+static void free_tables_around(struct mem_space *space, uintptr_t beg, uintptr_t end, const struct mem_zone *next)
 {
-	struct mem_zone *next = mem_zone_find_from(&space->zones, beg);
-	struct mem_zone *prev = next ? mem_zone_prev(&space->zones, next)
-				     : (list_empty(&space->zones.list)
-						? NULL
-						: list_last(&space->zones.list, struct mem_zone, next));
-	uintptr_t low = prev ? ALIGN_UP(prev->end, 512 * PAGE_SIZE) : 0;
-	uintptr_t high = next ? ALIGN_DOWN(next->beg, 512 * PAGE_SIZE) : USER_SPACE_END + PAGE_SIZE;
+	const struct list_node *before = next ? next->next.prev : space->zones.list.prev;
+	uintptr_t low = 0, high = USER_SPACE_END + PAGE_SIZE;
 
-	if (low < high)
+	if (before != &space->zones.list)
+		low = ALIGN_UP(list_entry(before, struct mem_zone, next)->end, PAGE_LEAF_SPAN);
+	if (next)
+		high = ALIGN_DOWN(next->beg, PAGE_LEAF_SPAN);
+	if (MAX(low, ALIGN_DOWN(beg, PAGE_LEAF_SPAN)) < MIN(high, ALIGN_UP(end, PAGE_LEAF_SPAN)))
 		page_table_free_range(space, beg, end, low, high);
 }
 
-bool zones_cut_refused(const struct mem_space *space, uintptr_t beg, uintptr_t end)
+int zones_cut_prepare(const struct mem_space *space, uintptr_t beg, uintptr_t end, struct mem_zone **spare)
 {
-	struct mem_zone *zone;
+	const struct mem_zone *zone = mem_zone_find_overlap(&space->zones, beg, end);
 
-	if (space->zones.count < ZONES_MAX)
-		return false;
-	zone = mem_zone_find_overlap(&space->zones, beg, end);
-	return zone && zone->beg < beg && zone->end > end;
+	*spare = NULL;
+	if (!zone || zone->beg >= beg || zone->end <= end)
+		return 0;
+	if (space->zones.count >= ZONES_MAX)
+		return -ENOMEM;
+	*spare = zone_allocate();
+	return *spare ? 0 : -ENOMEM;
 }
 
-void zones_cut(struct mem_space *space, uintptr_t beg, uintptr_t end, struct zone_spares *spares, struct list_node *ended)
+/* The zone loses [beg, end), which is one of its ends. */
+static void zone_trim(struct mem_space *space, struct mem_zone *zone, uintptr_t beg, uintptr_t end)
+{
+	zone_object_lock(zone);
+	if (zone->beg < beg) {
+		mem_zone_resize(&space->zones, zone, zone->beg, beg);
+	} else {
+		if (zone->file || zone->object)
+			zone->offset += end - beg;
+		mem_zone_resize(&space->zones, zone, end, zone->end);
+	}
+	zone_object_unlock(zone);
+	zone_count(space, zone, -(int64_t)((end - beg) >> PAGE_SHIFT));
+	page_table_clear_range(space, beg, end, CLEAR_ALL);
+}
+
+static void zone_take_out(struct mem_space *space, struct mem_zone *zone, struct list_node *ended)
+{
+	zone_detach(zone);
+	mem_zone_remove(&space->zones, zone);
+	zone_count(space, zone, -(int64_t)((zone->end - zone->beg) >> PAGE_SHIFT));
+	page_table_clear_range(space, zone->beg, zone->end, CLEAR_ALL);
+	list_push_back(ended, &zone->next);
+}
+
+void zones_cut(struct mem_space *space, uintptr_t beg, uintptr_t end, struct mem_zone **spare, struct list_node *ended)
 {
 	struct mem_zone *zone = mem_zone_find_overlap(&space->zones, beg, end), *next;
-	bool any = zone;
 
-	if (zone && zone->beg < beg) {
-		zone_split(space, zone, beg, spares);
-		zone = mem_zone_next(&space->zones, zone);
-	}
-	for (; zone && zone->beg < end; zone = next) {
-		if (zone->end > end)
-			zone_split(space, zone, end, spares);
+	if (!zone)
+		return;
+	if (zone->beg < beg) {
+		if (zone->end > end) {
+			zone_split(space, zone, end, *spare);
+			*spare = NULL;
+		}
 		next = mem_zone_next(&space->zones, zone);
-		zone_detach(zone);
-		mem_zone_remove(&space->zones, zone);
-		space->mapped_pages -= (zone->end - zone->beg) >> PAGE_SHIFT;
-		page_table_clear_range(space, zone->beg, zone->end, CLEAR_ALL);
-		list_push_back(ended, &zone->next);
+		zone_trim(space, zone, beg, zone->end);
+		zone = next;
 	}
-	if (any)
-		free_tables_around(space, beg, end);
+	for (; zone && zone->end <= end; zone = next) {
+		next = mem_zone_next(&space->zones, zone);
+		zone_take_out(space, zone, ended);
+	}
+	if (zone && zone->beg < end)
+		zone_trim(space, zone, zone->beg, end);
+	free_tables_around(space, beg, end, zone);
 }
