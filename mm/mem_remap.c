@@ -47,8 +47,6 @@ static int remap_check(const struct remap *r)
 		return -EINVAL;
 	if (r->new_length > USER_SPACE_END)
 		return -EINVAL;
-	if (r->old_addr > USER_SPACE_END || r->old_length > USER_SPACE_END - r->old_addr)
-		return -EFAULT;
 	if (!names_a_place(r))
 		return 0;
 	if (!(r->flags & MREMAP_MAYMOVE))
@@ -60,6 +58,14 @@ static int remap_check(const struct remap *r)
 	if (r->new_addr < r->old_addr + r->old_length && r->old_addr < r->new_addr + r->new_length)
 		return -EINVAL;
 	return 0;
+}
+
+/* The old range leaves user space: a tail that cannot be unmapped, or no mapping. */
+static int range_check(const struct remap *r)
+{
+	if (r->old_length <= USER_SPACE_END - r->old_addr)
+		return 0;
+	return r->new_length < r->old_length ? -EINVAL : -EFAULT;
 }
 
 /* The zone may be moved or grown as asked: mremap(2), ERRORS. */
@@ -238,6 +244,9 @@ static int remap_locked(struct remap *r, uintptr_t *result)
 
 	if (!zone)
 		return -EFAULT;
+	error = range_check(r);
+	if (error)
+		return error;
 	*result = r->old_addr;
 	if (!names_a_place(r) && r->new_length <= r->old_length)
 		return shrink(r);

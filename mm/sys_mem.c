@@ -27,14 +27,14 @@ static int mmap_check(size_t length, int flags, uint64_t offset)
 		return -EINVAL; /* there is no file that could validate */
 	if (type != MAP_SHARED && type != MAP_PRIVATE && type != MAP_SHARED_VALIDATE)
 		return -EINVAL;
-	if (type == MAP_SHARED_VALIDATE && (flags & ~MAP_KNOWN))
-		return -EOPNOTSUPP;
 	if ((flags & MAP_GROWSDOWN) && (type != MAP_PRIVATE || !(flags & MAP_ANONYMOUS)))
 		return -EINVAL; /* only what has no offset can grow below its beginning */
 	if (PAGE_ALIGN_UP(length) == 0)
 		return -ENOMEM;
 	if (flags & MAP_HUGETLB)
 		return flags & MAP_ANONYMOUS ? -ENOMEM : -EINVAL; /* there are no huge pages */
+	if (type == MAP_SHARED_VALIDATE && (flags & ~MAP_KNOWN))
+		return -EOPNOTSUPP;
 	if (!(flags & MAP_ANONYMOUS) &&
 	    (offset > INT64_MAX || PAGE_ALIGN_UP(length) > INT64_MAX - offset))
 		return -EOVERFLOW; /* no file is as long: off_t is signed */
@@ -85,9 +85,9 @@ long sys_mprotect(uintptr_t addr, size_t length, int prot)
 	struct mem_space *space = current_task()->space;
 	int error;
 
-	if (prot & ~(PROT_ALL | PROT_SEM | PROT_GROWSDOWN | PROT_GROWSUP))
-		return -EINVAL;
 	if (grows == (PROT_GROWSDOWN | PROT_GROWSUP))
+		return -EINVAL;
+	if (length > 0 && (prot & ~(PROT_ALL | PROT_SEM | PROT_GROWSDOWN | PROT_GROWSUP)))
 		return -EINVAL;
 	prot &= ~PROT_SEM; /* all memory is fit for it */
 	error = mem_protect(space, addr, length, prot);
