@@ -161,9 +161,36 @@ static int choose_range(const struct mem_space *space, uintptr_t hint, size_t le
 	return 0;
 }
 
-/* Places the zone in the locked space: picks or checks the range, removes what lies there. */
+/*
+ * Private anonymous memory next to its like: that grows instead of merging later. False: there is no
+ * such neighbour. True: `zone`, never inserted, is ended.
+ */
+static bool zone_extend_neighbour(struct mem_space *space, struct mem_zone *zone, struct list_node *ended)
+{
+	struct mem_zone *next, *prev;
+
+	if (zone->object || zone->file)
+		return false;
+	next = mem_zone_find_from(&space->zones, zone->beg);
+	prev = next ? mem_zone_prev(&space->zones, next) : NULL;
+	if (next && mem_zone_can_merge(zone, next)) {
+		mem_zone_resize(&space->zones, next, zone->beg, next->end);
+		zone_merge(space, next, ended); /* the one below may be its equal too */
+	} else if (prev && mem_zone_can_merge(prev, zone)) {
+		mem_zone_resize(&space->zones, prev, prev->beg, zone->end);
+	} else {
+		return false;
+	}
+	list_push_back(ended, &zone->next);
+	return true;
+}
+
+/*
+ * Places the zone in the locked space: picks or checks the range, removes what lies there. The zone
+ * may become part of a neighbour; *result is where it is.
+ */
 static int zone_place(struct mem_space *space, struct mem_zone *zone, uintptr_t hint, size_t length,
-		      int flags, struct list_node *ended)
+		      int flags, struct list_node *ended, uintptr_t *result)
 {
 	struct mem_zone *spare = NULL;
 	int64_t replaced = 0;
@@ -183,12 +210,15 @@ static int zone_place(struct mem_space *space, struct mem_zone *zone, uintptr_t 
 			return error;
 		zones_cut(space, beg, beg + length, &spare, ended);
 	}
-	zone->beg = beg;
+	*result = zone->beg = beg;
 	zone->end = beg + length;
 	zone->space = space;
+	zone_count(space, zone, (int64_t)(length >> PAGE_SHIFT));
+	if (zone_extend_neighbour(space, zone, ended))
+		return 0;
 	mem_zone_insert(&space->zones, zone);
 	zone_attach(zone);
-	zone_count(space, zone, (int64_t)(length >> PAGE_SHIFT));
+	zone_merge(space, zone, ended);
 	return 0;
 }
 
@@ -220,12 +250,9 @@ int mem_map(struct mem_space *space, uintptr_t hint, size_t length, int prot, in
 	if (!error)
 		error = zone_lock(space, zone, flags);
 	if (!error)
-		error = zone_place(space, zone, hint, length, flags, &ended);
-	if (!error) {
-		*result = zone->beg;
-		fill |= zone->flags & ZONE_LOCKED;
-		zone_merge(space, zone, &ended);
-	}
+		error = zone_place(space, zone, hint, length, flags, &ended, result);
+	if (!error && (zone->flags & ZONE_LOCKED))
+		fill = true;
 	rw_write_unlock(&space->lock);
 	zones_end(&ended);
 	/* These were ours; the zone has taken its own. */

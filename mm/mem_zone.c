@@ -73,7 +73,7 @@ static void zone_replace(struct mem_zones *zones, struct mem_zone *zone, struct 
 		with->parent = parent;
 }
 
-/* Turns `zone` and its parent, so that it is the upper one. */
+/* Turns `zone` and its parent, so that it is the upper one. Their values are the caller's business. */
 static void zone_rotate_up(struct mem_zones *zones, struct mem_zone *zone)
 {
 	struct mem_zone *parent = zone->parent;
@@ -92,8 +92,6 @@ static void zone_rotate_up(struct mem_zones *zones, struct mem_zone *zone)
 	parent->parent = zone;
 	if (between)
 		between->parent = parent;
-	zone_update(parent);
-	zone_update(zone);
 }
 
 /* xorshift64: any state but 0 goes through all others. */
@@ -127,16 +125,20 @@ static struct mem_zone *index_insert(struct mem_zones *zones, struct mem_zone *z
 	zone->parent = parent;
 	zone->priority = next_priority(zones);
 	*link = zone;
+	for (; parent && parent->priority < zone->priority; parent = zone->parent) {
+		zone_rotate_up(zones, zone);
+		zone_update(parent);
+	}
 	zone_update(zone);
 	zone_update_upward(parent);
-	while (zone->parent && zone->parent->priority < zone->priority)
-		zone_rotate_up(zones, zone);
 	return after;
 }
 
 /* Turns the zone down until it has one child at most, which takes its place. */
 static void index_remove(struct mem_zones *zones, struct mem_zone *zone)
 {
+	struct mem_zone *above = zone->parent, *changed;
+
 	while (zone->left && zone->right) {
 		struct mem_zone *upper = zone->left;
 
@@ -145,7 +147,9 @@ static void index_remove(struct mem_zones *zones, struct mem_zone *zone)
 		zone_rotate_up(zones, upper);
 	}
 	zone_replace(zones, zone, zone->left ? zone->left : zone->right);
-	zone_update_upward(zone->parent);
+	for (changed = zone->parent; changed != above; changed = changed->parent)
+		zone_update(changed);
+	zone_update_upward(above);
 	zone->left = zone->right = zone->parent = NULL;
 }
 
