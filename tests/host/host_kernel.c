@@ -6,6 +6,7 @@
  */
 #include "host_kernel.h"
 
+#include <mm/alloc_failure.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
