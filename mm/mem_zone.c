@@ -106,6 +106,21 @@ static uint32_t next_priority(struct mem_zones *zones)
 	return (uint32_t)(x >> 32);
 }
 
+/* Hangs the zone below `parent` (NULL: it is the root), at *link, and turns it up to its level. */
+static void index_hang(struct mem_zones *zones, struct mem_zone *zone, struct mem_zone *parent, struct mem_zone **link)
+{
+	zone->left = zone->right = NULL;
+	zone->parent = parent;
+	zone->priority = next_priority(zones);
+	*link = zone;
+	for (; parent && parent->priority < zone->priority; parent = zone->parent) {
+		zone_rotate_up(zones, zone);
+		zone_update(parent);
+	}
+	zone_update(zone);
+	zone_update_upward(parent);
+}
+
 /* Returns the next zone by address, or NULL: the last one the way down went left at. */
 static struct mem_zone *index_insert(struct mem_zones *zones, struct mem_zone *zone)
 {
@@ -121,17 +136,19 @@ static struct mem_zone *index_insert(struct mem_zones *zones, struct mem_zone *z
 			link = &parent->right;
 		}
 	}
-	zone->left = zone->right = NULL;
-	zone->parent = parent;
-	zone->priority = next_priority(zones);
-	*link = zone;
-	for (; parent && parent->priority < zone->priority; parent = zone->parent) {
-		zone_rotate_up(zones, zone);
-		zone_update(parent);
-	}
-	zone_update(zone);
-	zone_update_upward(parent);
+	index_hang(zones, zone, parent, link);
 	return after;
+}
+
+/* Without a way down: of two neighbours, the lower has no right child or the upper no left one. */
+static void index_insert_after(struct mem_zones *zones, struct mem_zone *zone, struct mem_zone *prev)
+{
+	struct mem_zone *next = mem_zone_next(zones, prev);
+
+	if (prev->right)
+		index_hang(zones, zone, next, &next->left);
+	else
+		index_hang(zones, zone, prev, &prev->right);
 }
 
 /* Turns the zone down until it has one child at most, which takes its place. */
@@ -347,7 +364,9 @@ void mem_zone_split(struct mem_zones *zones, struct mem_zone *zone, struct mem_z
 	if (zone_has_offset(zone))
 		upper->offset += at - zone->beg;
 	mem_zone_resize(zones, zone, zone->beg, at);
-	mem_zone_insert(zones, upper);
+	index_insert_after(zones, upper, zone);
+	list_insert_after(&zone->next, &upper->next);
+	zones->count++;
 }
 
 bool mem_zone_can_merge(const struct mem_zone *a, const struct mem_zone *b)

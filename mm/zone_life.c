@@ -93,6 +93,8 @@ void zones_end(struct list_node *zones)
 {
 	struct mem_zone *zone, *tmp;
 
+	if (list_empty(zones))
+		return;
 	list_for_each_entry_safe(zone, tmp, zones, next) {
 		list_remove(&zone->next);
 		zone_end(zone);

@@ -83,6 +83,7 @@ static const struct refused {
 	{"fixed, into the kernel half", 0x10000000, KERNEL_HALF, R, FIXED_PRIVATE, NO_FD, 0,
 	 ENOMEM},
 	{"fixed, address + length overflow", 0x10000000, -PAGE, R, FIXED_PRIVATE, NO_FD, 0, ENOMEM},
+	{"huge pages of a file", 0, PAGE, R, MAP_PRIVATE | MAP_HUGETLB, READ, 0, EINVAL},
 	{"fixed, no descriptor", 0x10000000, PAGE, R, MAP_PRIVATE | MAP_FIXED, NO_FD, 0, EBADF},
 };
 
@@ -198,6 +199,25 @@ static void shared_validate(void)
 	expect_equal(file_byte("file", 0), 'v');
 	expect_errno(mmap(NULL, PAGE, R, MAP_SHARED_VALIDATE | UNKNOWN_FLAG, fds[BOTH], 0),
 		     EOPNOTSUPP);
+	expect_errno(mmap(NULL, PAGE, R, MAP_SHARED_VALIDATE | MAP_SYNC, fds[BOTH], 0), EOPNOTSUPP);
+}
+
+static void low_addresses(void)
+{
+	const uint64_t end = UINT64_C(1) << 31;
+	char *map = mmap(NULL, 4 * PAGE, RW, ANON_PRIVATE | MAP_32BIT, -1, 0);
+	char *hinted = mmap((void *)UINT64_C(0x90000000), PAGE, RW, ANON_PRIVATE | MAP_32BIT, -1, 0);
+
+	expect(map != MAP_FAILED && (uint64_t)map + 4 * PAGE <= end);
+	expect(hinted != MAP_FAILED && (uint64_t)hinted + PAGE <= end);
+	expect_filled(map, 0, 4 * PAGE);
+	expect_errno(mmap(NULL, 2 * GIB, RW, ANON_PRIVATE | MAP_32BIT, -1, 0), ENOMEM);
+}
+
+static void offsets_of_anonymous_memory_mean_nothing(void)
+{
+	expect(raw_mmap(0, 4 * PAGE, R, ANON_PRIVATE, -1, -(int64_t)PAGE) != -1);
+	expect(raw_mmap(0, 4 * PAGE, R, ANON_SHARED, -1, -(int64_t)PAGE) != -1);
 }
 
 static void zero_device(void)
@@ -230,6 +250,8 @@ static const struct tap_case cases[] = {
 	{"MAP_ANONYMOUS ignores the descriptor (lab 24)", anonymous_ignores_the_descriptor},
 	{"old and unknown flags are accepted", ignored_flags},
 	{"MAP_SHARED_VALIDATE shares, and refuses unknown flags", shared_validate},
+	{"MAP_32BIT stays below 2 GiB", low_addresses},
+	{"any offset will do for anonymous memory", offsets_of_anonymous_memory_mean_nothing},
 	{"/dev/zero maps as memory of its own (lab 32)", zero_device},
 };
 

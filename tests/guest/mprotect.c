@@ -6,6 +6,10 @@
  */
 #include "helpers.h"
 
+#ifndef PROT_SEM
+#define PROT_SEM 0x8 /* <asm/mman.h> has it, libc has not */
+#endif
+
 #define RW (PROT_READ | PROT_WRITE)
 
 static void splits_and_merges(void)
@@ -114,6 +118,26 @@ static void hole_stops_it(void)
 	expect_equal(map[3 * PAGE], 'y');
 	expect_errno(mprotect(map + 2 * PAGE, 2 * PAGE, PROT_READ), ENOMEM); /* begins in it */
 	map[3 * PAGE] = 'z';
+}
+
+static void grows_down_to_the_beginning(void)
+{
+	char *stack = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN, -1, 0);
+
+	expect(stack != MAP_FAILED);
+	expect(mprotect(stack + 2 * PAGE, PAGE, PROT_READ | PROT_GROWSDOWN) == 0);
+	expect_zone(stack, 3 * PAGE, "r--p");
+	expect_errno(mprotect(stack, PAGE, PROT_READ | PROT_GROWSUP), EINVAL);
+}
+
+static void empty_ranges(void)
+{
+	char *map = map_alone(PAGE, PROT_READ);
+
+	expect(mprotect(map, 0, 0x100) == 0); /* before the rights are looked at */
+	expect_errno(mprotect(map + 1, 0, PROT_READ), EINVAL);
+	expect(mprotect(map, PAGE, PROT_READ | PROT_SEM) == 0);
 }
 
 static void bad_arguments(void)
@@ -259,6 +283,8 @@ static const struct tap_case cases[] = {
 	{"rights hold for pages not loaded yet (lab 30)", rights_of_untouched_pages},
 	{"taking write rights away works at once", taking_write_away},
 	{"a hole is ENOMEM, the part before it has changed", hole_stops_it},
+	{"PROT_GROWSDOWN begins where the stack does", grows_down_to_the_beginning},
+	{"empty ranges, and PROT_SEM", empty_ranges},
 	{"bad arguments have their errno", bad_arguments},
 	{"a read-only descriptor's shared mapping stays read-only (lab 3)",
 	 shared_read_only_descriptor},
