@@ -142,6 +142,18 @@ int user_cmpxchg_u32(uintptr_t addr, uint32_t expected, uint32_t desired, uint32
 	return result ? -EFAULT : 0;
 }
 
+/* The word around addr, which the caller knows to be a user's. */
+static int touch_for_read(uintptr_t addr)
+{
+	uint32_t value;
+	int result;
+
+	user_access_begin();
+	result = user_load_u32_raw((const uint32_t *)ALIGN_DOWN(addr, sizeof(value)), &value);
+	user_access_end();
+	return result ? -EFAULT : 0;
+}
+
 /* Adding 0 atomically writes without changing anything. */
 static int touch_for_write(uintptr_t addr)
 {
@@ -152,7 +164,6 @@ static int touch_for_write(uintptr_t addr)
 
 int user_fault_in(uintptr_t addr, size_t size, bool for_write)
 {
-	uint32_t value;
 	uintptr_t page = addr;
 	int error = 0;
 
@@ -161,8 +172,7 @@ int user_fault_in(uintptr_t addr, size_t size, bool for_write)
 	if (!range_is_user(addr, size))
 		return -EFAULT;
 	for (; page < addr + size && !error; page = PAGE_ALIGN_DOWN(page) + PAGE_SIZE)
-		error = for_write ? touch_for_write(page)
-				  : user_load_u32(ALIGN_DOWN(page, sizeof(value)), &value);
+		error = for_write ? touch_for_write(page) : touch_for_read(page);
 	return error;
 }
 
