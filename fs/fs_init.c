@@ -37,6 +37,7 @@ void fs_init(void)
 	file_init_cache();
 	dentry_init();
 	tmpfs_init();
+	tmpfs_init_nameless();
 	anon_super = super_create(NULL, NULL, PIPEFS_MAGIC, NULL);
 	must_work(anon_super ? 0 : -ENOMEM, "files without names");
 	make_root();

@@ -463,9 +463,13 @@ const char *tmpfs_nameless(const struct inode *inode)
 
 void tmpfs_init(void)
 {
+	fs_type_register(&tmpfs_type);
+}
+
+void tmpfs_init_nameless(void)
+{
 	struct tmpfs_options options;
 
-	fs_type_register(&tmpfs_type);
 	if (tmpfs_parse_options("", &options))
 		panic("tmpfs: its default options are bad");
 	nameless_super = tmpfs_new_super(&tmpfs_type, &options);

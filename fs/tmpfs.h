@@ -27,3 +27,4 @@ uint64_t tmpfs_pages(void);
 must_check int tmpfs_create(uint64_t pages, uint32_t permissions, struct super_block **super);
 
 void tmpfs_init(void); /* registers the type "tmpfs"; fs_init */
+void tmpfs_init_nameless(void); /* for tmpfs_create_nameless; fs_init */
