@@ -67,6 +67,7 @@ static void print_flags(struct text *text, const struct mem_zone *zone)
 		{zone->max_prot & PROT_EXEC, "me"},
 		{shared, "ms"},
 		{zone->flags & ZONE_STACK, "gd"},
+		{zone->flags & ZONE_LOCKED, "lo"},
 		{!shared && (zone->prot & PROT_WRITE), "ac"},
 	};
 
@@ -85,7 +86,7 @@ static void show_zone_usage(struct text *text, struct mem_space *space, const st
 	print_bytes(text, "Size", zone->end - zone->beg);
 	print_bytes(text, "KernelPageSize", PAGE_SIZE);
 	print_bytes(text, "MMUPageSize", PAGE_SIZE);
-	print_usage(text, &usage, false, 0);
+	print_usage(text, &usage, false, zone->flags & ZONE_LOCKED ? usage.pss : 0);
 	text_print(text, "THPeligible:           0\n");
 	print_flags(text, zone);
 }
@@ -117,8 +118,9 @@ int proc_show_smaps(struct text *text, const struct proc_node *node)
 int proc_show_smaps_rollup(struct text *text, const struct proc_node *node)
 {
 	struct mem_space *space = process_hold_space(node->process);
-	uintptr_t beg = 0, end = 0;
 	struct zone_usage usage = {0};
+	uintptr_t beg = 0, end = 0;
+	uint64_t locked = 0, before;
 	const struct mem_zone *zone;
 
 	if (!space)
@@ -128,11 +130,14 @@ int proc_show_smaps_rollup(struct text *text, const struct proc_node *node)
 		if (end == 0)
 			beg = zone->beg;
 		end = zone->end;
+		before = usage.pss;
 		zone_usage_add(space, zone, &usage);
+		if (zone->flags & ZONE_LOCKED)
+			locked += usage.pss - before;
 	}
 	rw_read_unlock(&space->lock);
 	text_print(text, "%08lx-%08lx ---p 00000000 00:00 0                          [rollup]\n", beg, end);
-	print_usage(text, &usage, true, 0);
+	print_usage(text, &usage, true, locked);
 	mem_space_drop(space);
 	return 0;
 }

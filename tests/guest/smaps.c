@@ -202,6 +202,25 @@ static void flags(void)
 	expect(has_flag(&zone, "ms") && !has_flag(&zone, "sh"));
 }
 
+static void locked(void)
+{
+	char *memory = map_fresh(4);
+	struct zone zone;
+	long before = proc_number("/proc/self/status", "VmLck");
+
+	if (mlock(memory, 4 * PAGE) < 0)
+		tap_skip("no memory may be locked");
+	zone = zone_of(memory);
+	expect_equal(zone.locked, KIB(4));
+	expect_equal(zone.rss, KIB(4));
+	expect(has_flag(&zone, "lo"));
+	expect_equal(proc_number("/proc/self/status", "VmLck") - before, KIB(4));
+	expect_equal(proc_number("/proc/self/smaps_rollup", "Locked"), KIB(4));
+	expect(munlock(memory, 4 * PAGE) == 0);
+	zone = zone_of(memory);
+	expect(zone.locked == 0 && !has_flag(&zone, "lo"));
+}
+
 static void all_together(void)
 {
 	static const char *const keys[] = {"Rss", "Private_Dirty", "Shared_Clean", "Anonymous", "Swap"};
@@ -397,6 +416,7 @@ static const struct tap_case cases[] = {
 	{"who shares it after fork", shared_after_fork},
 	{"a file's pages", a_file},
 	{"VmFlags", flags},
+	{"locked memory", locked},
 	{"smaps_rollup is their sum", all_together},
 	{"status: sizes and peaks", status},
 	{"statm", statm},
