@@ -181,9 +181,11 @@ static int64_t framebuffer_ioctl(struct file *file, unsigned command, uintptr_t 
 }
 
 /* The screen shows each store at once. */
-static int framebuffer_fsync(struct file *file, bool data_only)
+static int framebuffer_fsync(struct file *file, uint64_t beg, uint64_t end, bool data_only)
 {
 	(void)file;
+	(void)beg;
+	(void)end;
 	(void)data_only;
 	return 0;
 }

@@ -361,11 +361,13 @@ static unsigned port_outputs_busy(struct virtio_port *port)
 	return busy;
 }
 
-static int port_fsync(struct file *file, bool data_only)
+static int port_fsync(struct file *file, uint64_t beg, uint64_t end, bool data_only)
 {
 	struct virtio_port *port = file->data;
 	int error;
 
+	(void)beg;
+	(void)end;
 	(void)data_only;
 	error = wait_event_interruptible(&port->writers,
 					 !port_outputs_busy(port) || port_host(port) == HOST_GONE);

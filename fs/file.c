@@ -133,19 +133,35 @@ static ssize_t write_cached_limited(struct file *file, struct io_buffer *io, uin
 	return done;
 }
 
+/* O_SYNC and O_DSYNC: what was written just before *pos lasts when write(2) returns. */
+static ssize_t write_synced(struct file *file, const uint64_t *pos, ssize_t done, uint32_t flags)
+{
+	bool data_only = (flags & O_SYNC) != O_SYNC;
+	int error = 0;
+
+	if (file->ops->fsync)
+		error = file->ops->fsync(file, *pos - (uint64_t)done, *pos, data_only);
+	return error ? error : done;
+}
+
 ssize_t file_write(struct file *file, struct io_buffer *io, uint64_t *pos)
 {
+	uint32_t flags = atomic_load_explicit(&file->flags, memory_order_relaxed);
 	ssize_t done;
 
 	if (!file->writable)
 		return -EBADF;
 	if (!file->ops->write)
 		return -EINVAL;
-	if (file->inode->object)
-		return write_cached_limited(file, io, pos);
-	done = file->ops->write(file, io, *pos);
-	if (done > 0)
-		*pos += (uint64_t)done;
+	if (file->inode->object) {
+		done = write_cached_limited(file, io, pos);
+	} else {
+		done = file->ops->write(file, io, *pos);
+		if (done > 0)
+			*pos += (uint64_t)done;
+	}
+	if (unlikely(flags & O_DSYNC) && done > 0)
+		done = write_synced(file, pos, done, flags);
 	return done;
 }
 
@@ -208,12 +224,18 @@ static int cached_mmap(struct file *file, struct mem_zone *zone)
 	return 0;
 }
 
-static int cached_fsync(struct file *file, bool data_only)
+static int cached_fsync(struct file *file, uint64_t beg, uint64_t end, bool data_only)
 {
 	struct mem_object *object = file->inode->object;
 
 	(void)data_only;
-	return object->ops->sync ? object->ops->sync(object, 0, UINT64_MAX, 0) : 0;
+	return object->ops->sync ? object->ops->sync(object, beg >> PAGE_SHIFT, (end - 1) >> PAGE_SHIFT, 0)
+				 : 0;
+}
+
+static void cached_advise(struct file *file, uint64_t beg, uint64_t end, int advice)
+{
+	mem_object_advise(file->inode->object, beg, end, advice);
 }
 
 const struct file_operations cached_file_operations = {
@@ -221,6 +243,7 @@ const struct file_operations cached_file_operations = {
 	.write = cached_write,
 	.mmap = cached_mmap,
 	.fsync = cached_fsync,
+	.advise = cached_advise,
 };
 
 /* --- names --- */

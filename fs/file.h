@@ -61,7 +61,10 @@ struct file_operations {
 	int (*open)(struct inode *inode, struct file *file);
 	/* The last reference went. Sleeps. */
 	void (*release)(struct file *file);
-	int (*fsync)(struct file *file, bool data_only);
+	/* Bytes [beg, end) last when it returns; data_only: times need not. 0 or -errno. May sleep. */
+	int (*fsync)(struct file *file, uint64_t beg, uint64_t end, bool data_only);
+	/* POSIX_FADV_WILLNEED, _DONTNEED for bytes [beg, end). NULL: nothing to do. May sleep. */
+	void (*advise)(struct file *file, uint64_t beg, uint64_t end, int advice);
 };
 
 struct file {
@@ -94,6 +97,11 @@ must_check struct file *file_create(const struct path *path, struct inode *inode
  */
 ssize_t file_read(struct file *file, struct io_buffer *io, uint64_t *pos);
 ssize_t file_write(struct file *file, struct io_buffer *io, uint64_t *pos);
+
+/* fsync(2) of bytes [beg, end): 0, -EINVAL where there is nothing that could last, -EIO. sys_sync.c */
+must_check int file_sync(struct file *file, uint64_t beg, uint64_t end, bool data_only);
+/* fallocate(2) and its errors. Takes the inode's lock. sys_allocate.c */
+must_check int file_allocate(struct file *file, int mode, int64_t offset, int64_t length);
 
 static inline void file_get(struct file *file)
 {

@@ -63,6 +63,9 @@ void file_init_cache(void); /* fs_init */
  */
 must_check bool inode_take_share(struct inode *inode, int share);
 
+/* Growing to `size` beyond RLIMIT_FSIZE is -EFBIG and SIGXFSZ, as for write. sys_attribute.c */
+must_check int inode_check_size(const struct inode *inode, uint64_t size);
+
 /* The file was read: atime, unless O_NOATIME or the mount forbids. */
 static inline void file_accessed(struct file *file)
 {

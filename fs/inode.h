@@ -66,6 +66,12 @@ struct inode_operations {
 	int (*follow)(struct inode *inode, struct path *path);
 	/* New size of a regular file; inode locked. */
 	int (*truncate)(struct inode *inode, uint64_t size);
+	/*
+	 * fallocate(2): `mode` is 0 or FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE or
+	 * FALLOC_FL_ZERO_RANGE with or without it, others are -EOPNOTSUPP; a new size was checked against
+	 * the limits. Inode locked.
+	 */
+	int (*allocate)(struct inode *inode, int mode, uint64_t beg, uint64_t end);
 	/* Brings size, times etc. up to date before stat. */
 	void (*refresh)(struct inode *inode);
 	/* The last reference went: let go of inode->data. The rest is inode_put's business. Sleeps. */

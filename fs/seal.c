@@ -75,6 +75,11 @@ int seal_check_write(const struct inode *inode, uint64_t pos, size_t *left)
 	return 0;
 }
 
+int seal_check_clear(const struct inode *inode)
+{
+	return inode->seals & SEALS_AGAINST_WRITING ? -EPERM : 0;
+}
+
 int seal_check_size(const struct inode *inode, uint64_t size)
 {
 	uint64_t old = inode_size(inode);

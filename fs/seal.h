@@ -15,6 +15,8 @@ int file_get_seals(struct file *file);
 
 /* A write of *left bytes at `pos`, of which less may be allowed: 0 or -EPERM. The inode is locked. */
 must_check int seal_check_write(const struct inode *inode, uint64_t pos, size_t *left);
+/* Bytes become zeros (fallocate): 0 or -EPERM. The inode is locked. */
+must_check int seal_check_clear(const struct inode *inode);
 /* A new size: 0 or -EPERM. The inode is locked. */
 must_check int seal_check_size(const struct inode *inode, uint64_t size);
 /* A mapping: 0 or -EPERM; one that shall not write later loses that right. */

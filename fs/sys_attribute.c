@@ -217,8 +217,7 @@ long sys_fchown(int fd, uint32_t uid, uint32_t gid)
 
 /* --- truncate --- */
 
-/* Growing beyond RLIMIT_FSIZE is EFBIG and SIGXFSZ, as for write. */
-static int check_new_size(const struct inode *inode, uint64_t size)
+int inode_check_size(const struct inode *inode, uint64_t size)
 {
 	if (size <= inode_size(inode) || size <= fs_limit(RLIMIT_FSIZE))
 		return 0;
@@ -242,7 +241,7 @@ static int truncate_place(const struct path *path, uint64_t size)
 		return error;
 	if (!inode_take_share(inode, 1))
 		return -ETXTBSY;
-	error = check_new_size(inode, size);
+	error = inode_check_size(inode, size);
 	if (!error)
 		error = inode_truncate(inode, size);
 	atomic_fetch_sub(&inode->writers, 1);
@@ -272,7 +271,7 @@ static long ftruncate_file(struct file *file, uint64_t size)
 		return -EBADF;
 	if (!S_ISREG(file->inode->mode) || !file->writable)
 		return -EINVAL;
-	error = check_new_size(file->inode, size);
+	error = inode_check_size(file->inode, size);
 	return error ? error : inode_truncate(file->inode, size);
 }
 

@@ -1,13 +1,12 @@
 /*
- * fs/sys_fd.c - dup, dup2, dup3, ioctl, fsync, fdatasync, fadvise64.
+ * fs/sys_fd.c - dup, dup2, dup3, ioctl.
  *
- * Not here: fcntl (sys_fcntl.c), what a device's ioctl means (the file's own operations).
+ * Not here: fcntl (sys_fcntl.c), fsync (sys_sync.c), what a device's ioctl means (the file's own operations).
  */
 #include <asm/ioctls.h>
 #include <fs/file_table.h>
 #include <fs/sys_fd.h>
 #include <fs/sys_file.h>
-#include <linux/fadvise.h>
 
 /* --- dup --- */
 
@@ -111,77 +110,6 @@ long sys_ioctl(int fd, unsigned command, uintptr_t arg)
 	if (!file_borrow(fd, &borrowed))
 		return -EBADF;
 	result = ioctl_file(borrowed.file, fd, command, arg);
-	file_return(&borrowed);
-	return result;
-}
-
-/* --- fsync --- */
-
-/* Directories live in memory; pipes and terminals have nothing to make durable: EINVAL. */
-static long sync_file(struct file *file, bool data_only)
-{
-	if (atomic_load(&file->flags) & O_PATH)
-		return -EBADF;
-	if (file->ops->fsync)
-		return file->ops->fsync(file, data_only);
-	return S_ISREG(file->inode->mode) || S_ISDIR(file->inode->mode) ? 0 : -EINVAL;
-}
-
-static long sync_descriptor(int fd, bool data_only)
-{
-	struct borrowed_file borrowed;
-	long result;
-
-	if (!file_borrow(fd, &borrowed))
-		return -EBADF;
-	result = sync_file(borrowed.file, data_only);
-	file_return(&borrowed);
-	return result;
-}
-
-long sys_fsync(int fd)
-{
-	return sync_descriptor(fd, false);
-}
-
-long sys_fdatasync(int fd)
-{
-	return sync_descriptor(fd, true);
-}
-
-/* --- fadvise64 --- */
-
-/* Advice is checked and not needed: the page cache of a memory file is the file. */
-static long check_advice(const struct file *file, int64_t length, int advice)
-{
-	if (atomic_load(&((struct file *)file)->flags) & O_PATH)
-		return -EBADF;
-	if (S_ISFIFO(file->inode->mode))
-		return -ESPIPE;
-	if (length < 0)
-		return -EINVAL;
-	switch (advice) {
-	case POSIX_FADV_NORMAL:
-	case POSIX_FADV_RANDOM:
-	case POSIX_FADV_SEQUENTIAL:
-	case POSIX_FADV_WILLNEED:
-	case POSIX_FADV_DONTNEED:
-	case POSIX_FADV_NOREUSE:
-		return 0;
-	default:
-		return -EINVAL;
-	}
-}
-
-long sys_fadvise64(int fd, int64_t offset, int64_t length, int advice)
-{
-	struct borrowed_file borrowed;
-	long result;
-
-	(void)offset;
-	if (!file_borrow(fd, &borrowed))
-		return -EBADF;
-	result = check_advice(borrowed.file, length, advice);
 	file_return(&borrowed);
 	return result;
 }

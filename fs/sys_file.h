@@ -21,7 +21,6 @@ long sys_write(int fd, uintptr_t buf, size_t count);
 long sys_pread64(int fd, uintptr_t buf, size_t count, int64_t offset);
 long sys_pwrite64(int fd, uintptr_t buf, size_t count, int64_t offset);
 long sys_lseek(int fd, int64_t offset, int whence);
-long sys_sendfile(int out_fd, int in_fd, uintptr_t offset, size_t count);
 
 /* sys_vector.c; the last argument of preadv and pwritev is unused on 64-bit machines */
 long sys_readv(int fd, uintptr_t vector, size_t count);
@@ -88,9 +87,6 @@ long sys_dup(int fd);
 long sys_dup2(int old_fd, int new_fd);
 long sys_dup3(int old_fd, int new_fd, uint32_t flags);
 long sys_ioctl(int fd, unsigned command, uintptr_t arg);
-long sys_fsync(int fd);
-long sys_fdatasync(int fd);
-long sys_fadvise64(int fd, int64_t offset, int64_t length, int advice);
 
 /* sys_fcntl.c */
 long sys_fcntl(int fd, unsigned command, uintptr_t arg);
@@ -108,7 +104,6 @@ long sys_shmctl(int id, int command, uintptr_t buf);
 /* sys_fs.c */
 long sys_statfs(uintptr_t name, uintptr_t buf);
 long sys_fstatfs(int fd, uintptr_t buf);
-long sys_sync(void);
 long sys_mount(uintptr_t source, uintptr_t target, uintptr_t type, unsigned long flags,
 	       uintptr_t data);
 long sys_umount2(uintptr_t target, int flags);
@@ -126,3 +121,22 @@ long sys_flistxattr(int fd, uintptr_t list, size_t size);
 long sys_removexattr(uintptr_t path, uintptr_t name);
 long sys_lremovexattr(uintptr_t path, uintptr_t name);
 long sys_fremovexattr(int fd, uintptr_t name);
+
+/* fs/sys_sync.c */
+long sys_fsync(int fd);
+long sys_fdatasync(int fd);
+long sys_sync_file_range(int fd, int64_t offset, int64_t length, unsigned flags);
+long sys_sync(void);
+long sys_syncfs(int fd);
+
+/* fs/sys_advise.c */
+long sys_fadvise64(int fd, int64_t offset, int64_t length, int advice);
+long sys_readahead(int fd, int64_t offset, size_t count);
+
+/* fs/sys_allocate.c */
+long sys_fallocate(int fd, int mode, int64_t offset, int64_t length);
+
+/* fs/sys_copy.c */
+long sys_sendfile(int out_fd, int in_fd, uintptr_t offset, size_t count);
+long sys_copy_file_range(int in_fd, uintptr_t in_offset, int out_fd, uintptr_t out_offset, size_t count,
+			 unsigned flags);

@@ -1,5 +1,5 @@
 /*
- * fs/sys_fs.c - statfs, fstatfs, sync, mount, umount2.
+ * fs/sys_fs.c - statfs, fstatfs, mount, umount2.
  *
  * The table of mounts is in mount.c; here are the user's strings and the right to mount (root's).
  */
@@ -78,20 +78,6 @@ long sys_fstatfs(int fd, uintptr_t buf)
 	error = put_statfs(borrowed.file->inode->super, borrowed.file->path.mount, buf);
 	file_return(&borrowed);
 	return error;
-}
-
-static bool sync_mount(struct mount *mount, void *arg)
-{
-	(void)arg;
-	if (mount->super->ops && mount->super->ops->sync)
-		mount->super->ops->sync(mount->super);
-	return true;
-}
-
-long sys_sync(void)
-{
-	mount_for_each(sync_mount, NULL);
-	return 0;
 }
 
 /* --- mount --- */

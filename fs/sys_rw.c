@@ -1,19 +1,16 @@
 /*
- * fs/sys_rw.c - read, write, pread64, pwrite64, lseek, sendfile.
+ * fs/sys_rw.c - read, write, pread64, pwrite64, lseek.
  *
  * The fast path of every program: file_borrow (file_table.c), then file_read or file_write
  * (file.c). Only seekable files have a position; it is locked only where somebody else has the
  * same open file.
  *
- * Not here: vectors (sys_vector.c), what the files do.
+ * Not here: vectors (sys_vector.c), from file to file (sys_copy.c), what the files do.
  */
 #include <fs/file_table.h>
 #include <fs/sys_file.h>
 #include <fs/sys_rw.h>
 #include <linux/fs.h>
-#include <mm/heap.h>
-
-#define SENDFILE_CHUNK 65536u /* bytes copied through the kernel at a time */
 
 /* The user's buffer, cut to Linux's limit; false if it leaves user space (before it is cut). */
 static bool user_buffer(struct io_buffer *io, uintptr_t buf, size_t count)
@@ -113,12 +110,23 @@ long sys_pwrite64(int fd, uintptr_t buf, size_t count, int64_t offset)
 
 /* --- lseek --- */
 
-/* A file without holes, as far as SEEK_DATA and SEEK_HOLE can tell: all data, then one hole. */
-static int64_t seek_data_or_hole(int64_t offset, int whence, int64_t size)
+/*
+ * Holes are the pages that a file in memory does not have. Other files are all data to their end, which
+ * is a hole: so lseek(2) allows.
+ */
+static int64_t seek_data_or_hole(const struct file *file, int64_t offset, int whence, int64_t size)
 {
+	struct mem_object *object = file->inode->object;
+	int64_t found;
+
 	if (offset < 0 || offset >= size)
 		return -ENXIO;
-	return whence == SEEK_DATA ? offset : size;
+	if (!object || !object->ops->in_memory)
+		return whence == SEEK_DATA ? offset : size;
+	if (whence == SEEK_HOLE)
+		return (int64_t)mem_object_next_hole(object, (uint64_t)offset);
+	found = (int64_t)mem_object_next_data(object, (uint64_t)offset);
+	return found < size ? found : -ENXIO;
 }
 
 static int64_t seek_default(struct file *file, int64_t offset, int whence)
@@ -138,7 +146,7 @@ static int64_t seek_default(struct file *file, int64_t offset, int whence)
 		break;
 	case SEEK_DATA:
 	case SEEK_HOLE:
-		return seek_data_or_hole(offset, whence, size);
+		return seek_data_or_hole(file, offset, whence, size);
 	default:
 		return -EINVAL;
 	}
@@ -177,85 +185,4 @@ long sys_lseek(int fd, int64_t offset, int whence)
 	position_unlock(&borrowed, locked);
 	file_return(&borrowed);
 	return pos;
-}
-
-/* --- sendfile --- */
-
-/* Copies `count` bytes from *pos on, through `buffer`; stops at a short read or write. */
-static long send_chunks(struct file *out, struct file *in, uint64_t *pos, size_t count,
-			void *buffer) NO_THREAD_SAFETY_ANALYSIS
-{
-	size_t total = 0;
-
-	while (total < count) {
-		struct io_buffer io = io_kernel(buffer, MIN(count - total, SENDFILE_CHUNK));
-		uint64_t at = *pos;
-		ssize_t got = file_read(in, &io, &at), put;
-		bool locked;
-
-		if (got <= 0)
-			return total ? (long)total : got;
-		io = io_kernel(buffer, (size_t)got);
-		locked = out->seekable;
-		if (locked)
-			mutex_lock(&out->pos_lock);
-		put = file_write(out, &io, &out->pos);
-		if (locked)
-			mutex_unlock(&out->pos_lock);
-		if (put <= 0)
-			return total ? (long)total : put;
-		total += (size_t)put;
-		*pos += (uint64_t)put;
-		if (put < got)
-			break;
-	}
-	return (long)total;
-}
-
-static int check_sendfile(const struct file *out, const struct file *in)
-{
-	if (!in->readable || !out->writable)
-		return -EBADF;
-	if (!in->inode->object || (atomic_load(&out->flags) & O_APPEND))
-		return -EINVAL;
-	return 0;
-}
-
-static long sendfile_files(struct file *out, struct file *in, uintptr_t offset, size_t count)
-{
-	uint64_t pos = in->pos;
-	void *buffer;
-	long done = check_sendfile(out, in);
-
-	if (done)
-		return done;
-	if (offset && get_user(pos, offset))
-		return -EFAULT;
-	if ((int64_t)pos < 0)
-		return -EINVAL;
-	buffer = kmalloc(SENDFILE_CHUNK);
-	if (!buffer)
-		return -ENOMEM;
-	done = send_chunks(out, in, &pos, MIN(count, RW_COUNT_MAX), buffer);
-	kfree(buffer);
-	if (!offset)
-		in->pos = pos;
-	else if (put_user(offset, pos))
-		return -EFAULT;
-	return done;
-}
-
-long sys_sendfile(int out_fd, int in_fd, uintptr_t offset, size_t count)
-{
-	struct borrowed_file in, out;
-	long done = -EBADF;
-
-	if (!file_borrow(in_fd, &in))
-		return -EBADF;
-	if (file_borrow(out_fd, &out)) {
-		done = sendfile_files(out.file, in.file, offset, count);
-		file_return(&out);
-	}
-	file_return(&in);
-	return done;
 }

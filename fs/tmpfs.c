@@ -7,7 +7,7 @@
  *
  * Limits: each page that enters a file's cache is charged (load, tmpfs_adopt) against the super
  * block's limit, half of RAM unless size= says otherwise, and discharged when it leaves
- * (truncate) or when the object goes (destroy). A full file system is ENOSPC in write(2), SIGBUS
+ * (truncate, fallocate) or when the object goes (destroy). A full file system is ENOSPC in write(2), SIGBUS
  * through a mapping. Inodes are limited likewise, since their memory is the kernel's own.
  *
  *   struct super_block -> struct tmpfs <- struct tmpfs_file (mem_object) <- struct inode
@@ -25,7 +25,9 @@
 #include <fs/tmpfs.h>
 #include <fs/tmpfs_options.h>
 #include <kernel/base/panic.h>
+#include <kernel/signal.h>
 #include <kernel/time.h>
+#include <linux/falloc.h>
 #include <linux/fs.h>
 #include <linux/limits.h>
 #include <mm/heap.h>
@@ -140,6 +142,53 @@ static int tmpfs_truncate(struct inode *inode, uint64_t size)
 	return 0;
 }
 
+/* Pages [first, last] that are missing are made; all or, but for a race, none. */
+static int make_pages(struct tmpfs_file *file, uint64_t first, uint64_t last)
+{
+	uint64_t missing = last - first + 1 - mem_object_count(&file->object, first, last);
+	uint64_t pages = atomic_load(&file->tmpfs->pages);
+
+	if (missing > file->tmpfs->page_limit - MIN(pages, file->tmpfs->page_limit))
+		return -ENOSPC;
+	for (uint64_t index = first; index <= last; index++) {
+		struct frame *frame;
+		int error = mem_object_frame(&file->object, index, &frame);
+
+		if (error)
+			return error;
+		frame_put(frame);
+		if (signal_fatal_pending(current_task()))
+			return -EINTR;
+	}
+	return 0;
+}
+
+static int check_seals(const struct inode *inode, int mode, uint64_t end)
+{
+	bool clears = mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE);
+	bool grows = !(mode & FALLOC_FL_KEEP_SIZE) && end > inode_size(inode);
+	int error = clears ? seal_check_clear(inode) : 0;
+
+	return !error && grows ? seal_check_size(inode, end) : error;
+}
+
+static int tmpfs_allocate(struct inode *inode, int mode, uint64_t beg, uint64_t end)
+{
+	struct tmpfs_file *file = file_of(inode->object);
+	int error = check_seals(inode, mode, end);
+
+	if (error)
+		return error;
+	if (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))
+		discharge_pages(file, mem_object_clear(inode->object, beg, end));
+	if (mode & FALLOC_FL_PUNCH_HOLE)
+		return 0;
+	error = make_pages(file, beg >> PAGE_SHIFT, (end - 1) >> PAGE_SHIFT);
+	if (!error && !(mode & FALLOC_FL_KEEP_SIZE) && end > inode_size(inode))
+		(void)mem_object_truncate(inode->object, end);
+	return error;
+}
+
 int tmpfs_adopt(struct inode *inode, uint64_t index, struct frame *frame)
 {
 	struct tmpfs_file *file;
@@ -169,6 +218,7 @@ static void tmpfs_release(struct inode *inode)
 
 static const struct inode_operations tmpfs_file_operations = {
 	.truncate = tmpfs_truncate,
+	.allocate = tmpfs_allocate,
 	.release = tmpfs_release,
 };
 

@@ -1,5 +1,5 @@
 /*
- * mm/mem_object.c - page cache objects: finding, loading, reading, writing, shrinking.
+ * mm/mem_object.c - page cache objects: finding, loading, reading, writing.
  *
  * Way in: fault.c (mem_object_frame), read(2) and write(2) through the file systems, truncate.
  * A page's life: put in LOCKED and empty; loaded, UPTODATE; written, DIRTY; taken out by truncate
@@ -8,7 +8,8 @@
  * Locks: frame LOCKED -> zones_lock -> page tables -> index_lock. Finding needs only
  * index_lock; changing what a frame is needs LOCKED too.
  *
- * Not here: writing back (write_back.c), mapping (fault.c).
+ * Not here: truncating, punching and other ranges (object_range.c), writing back (write_back.c),
+ * mapping (fault.c).
  */
 #include <kernel/base/errno.h>
 #include <kernel/base/panic.h>
@@ -165,8 +166,7 @@ static int cache_insert(struct mem_object *object, uint64_t index, struct frame 
 	return error;
 }
 
-/* Takes a LOCKED frame out of the cache, with the cache's reference. */
-static void cache_remove(struct mem_object *object, struct frame *frame)
+void cache_remove(struct mem_object *object, struct frame *frame)
 {
 	spin_lock(&object->index_lock);
 	kassert(page_index_remove(&object->pages, frame->index) == frame);
@@ -298,24 +298,6 @@ ssize_t mem_object_read(struct mem_object *object, struct io_buffer *io, uint64_
 	return done ? (ssize_t)done : error;
 }
 
-/* Bytes past an end may hold what a mapping stored there: in the rest of its page they become zeros. */
-static void zero_tail(struct mem_object *object, uint64_t size)
-{
-	size_t offset = size % PAGE_SIZE;
-	struct frame *frame;
-
-	if (offset == 0)
-		return;
-	frame = mem_object_find_any(object, size >> PAGE_SHIFT);
-	if (!frame)
-		return; /* load fills zeros past the end */
-	frame_lock(frame); /* a load that began before the size changed is waited for */
-	if (frame->object == object)
-		memset((char *)frame_virt(frame) + offset, 0, PAGE_SIZE - offset);
-	frame_unlock(frame);
-	frame_put(frame);
-}
-
 /* The page to write to, LOCKED, DIRTY. It is loaded even if all of it will be written: what a failed
    copy leaves unwritten must not be old memory. */
 static int write_begin(struct mem_object *object, uint64_t index, struct frame **result)
@@ -376,7 +358,7 @@ ssize_t mem_object_write(struct mem_object *object, struct io_buffer *io, uint64
 	ssize_t part = 0;
 
 	if (pos > atomic_load(&object->size) && io->left > 0)
-		zero_tail(object, atomic_load(&object->size));
+		object_zero_tail(object, atomic_load(&object->size));
 	while (io->left > 0 && part >= 0) {
 		part = write_part(object, io, pos, MIN(PAGE_SIZE - pos % PAGE_SIZE, io->left));
 		if (part > 0) {
@@ -385,83 +367,6 @@ ssize_t mem_object_write(struct mem_object *object, struct io_buffer *io, uint64
 		}
 	}
 	return done ? (ssize_t)done : part;
-}
-
-/* ---- shrinking ---- */
-
-/* Takes the next cached frame of [*index, last] out of the cache, if it is still there: counts it. False: there is none. */
-static bool detach_next(struct mem_object *object, uint64_t *index, uint64_t last, uint64_t *detached)
-{
-	struct frame *frame;
-	bool ours;
-
-	spin_lock(&object->index_lock);
-	frame = page_index_next(&object->pages, index);
-	if (frame && *index <= last)
-		frame_get(frame);
-	else
-		frame = NULL;
-	spin_unlock(&object->index_lock);
-	if (!frame)
-		return false;
-	frame_lock(frame);
-	ours = frame->object == object;
-	if (ours)
-		cache_remove(object, frame);
-	*detached += ours;
-	frame_unlock(frame);
-	frame_put(frame);
-	return true;
-}
-
-/* Removes pages [first, last] from every mapping. They are no longer in the cache. */
-static void unmap_everywhere(struct mem_object *object, uint64_t first, uint64_t last, enum clear_what what)
-{
-	struct mem_zone *zone;
-
-	mutex_lock(&object->zones_lock);
-	list_for_each_entry(zone, &object->zones, object_link) {
-		uint64_t zone_first = zone->offset >> PAGE_SHIFT;
-		uint64_t pages = (zone->end - zone->beg) >> PAGE_SHIFT;
-		uint64_t from = MAX(first, zone_first), to = MIN(last, zone_first + pages - 1);
-
-		if (from <= to)
-			page_table_clear_range(zone->space, zone->beg + ((from - zone_first) << PAGE_SHIFT),
-					       zone->beg + ((to - zone_first + 1) << PAGE_SHIFT), what);
-	}
-	mutex_unlock(&object->zones_lock);
-}
-
-static uint64_t drop_pages(struct mem_object *object, uint64_t first, uint64_t last, enum clear_what what)
-{
-	uint64_t detached = 0;
-
-	for (uint64_t index = first; detach_next(object, &index, last, &detached);)
-		;
-	unmap_everywhere(object, first, last, what);
-	return detached;
-}
-
-uint64_t mem_object_punch(struct mem_object *object, uint64_t first, uint64_t last)
-{
-	return drop_pages(object, first, last, CLEAR_OBJECT_PAGES);
-}
-
-uint64_t mem_object_truncate(struct mem_object *object, uint64_t size)
-{
-	uint64_t old = atomic_load(&object->size);
-	uint64_t dropped = 0;
-
-	if (size > old) {
-		zero_tail(object, old);
-		atomic_store(&object->size, size);
-		return 0;
-	}
-	atomic_store(&object->size, size);
-	if (size < old)
-		dropped = drop_pages(object, PAGE_ALIGN_UP(size) >> PAGE_SHIFT, UINT64_MAX, CLEAR_ALL);
-	zero_tail(object, size); /* even where the size stays: as Linux's tmpfs does */
-	return dropped;
 }
 
 /* ---- shared anonymous memory ---- */

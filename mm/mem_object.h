@@ -108,15 +108,42 @@ ssize_t mem_object_write(struct mem_object *object, struct io_buffer *io, uint64
 /*
  * Sets a new size. Shrinking: stores the size, detaches the pages past it, removes them from
  * every mapping, private copies too; zeroes the tail of the last page. The owner's lock (inode)
- * is held. Returns the number of frames that left the cache.
+ * is held. Returns the number of frames that left the cache: also what fallocate(2) kept past the
+ * end, even if the size stays.
  */
 uint64_t mem_object_truncate(struct mem_object *object, uint64_t size);
 /* Drops pages [first, last] (a punched hole); private copies stay. Returns frames dropped. */
 uint64_t mem_object_punch(struct mem_object *object, uint64_t first, uint64_t last);
+/*
+ * Makes bytes [beg, end) zeros: whole pages are punched, of others the part is cleared. For objects
+ * whose absent pages are zeros. The owner's lock is held. Returns frames dropped.
+ */
+uint64_t mem_object_clear(struct mem_object *object, uint64_t beg, uint64_t end);
 
-/* Writes out a run of LOCKED, clean, write-protected frames; page `index` first. 0 or -errno. */
+/* Loads what is missing of pages [first, last] within the size, as far as is reasonable. Sleeps. */
+void mem_object_prefetch(struct mem_object *object, uint64_t first, uint64_t last);
+/*
+ * Lets clean pages of [first, last] go that nobody maps or uses, where the object has a store to load
+ * them from again. Sleeps.
+ */
+void mem_object_forget(struct mem_object *object, uint64_t first, uint64_t last);
+/* Bytes [beg, end), not empty, will be needed (POSIX_FADV_WILLNEED) or not (_DONTNEED): one of these. */
+void mem_object_advise(struct mem_object *object, uint64_t beg, uint64_t end, int advice);
+/* How many pages of [first, last] are cached. */
+uint64_t mem_object_count(struct mem_object *object, uint64_t first, uint64_t last);
+/*
+ * SEEK_DATA and SEEK_HOLE of an object whose absent pages are zeros: the first byte at or after `pos`
+ * of a page that is cached, or is not; the size when there is none before it.
+ */
+uint64_t mem_object_next_data(struct mem_object *object, uint64_t pos);
+uint64_t mem_object_next_hole(struct mem_object *object, uint64_t pos);
+
+/*
+ * Writes out a run of LOCKED, clean, write-protected frames; page `index` first. Of the last one only
+ * what lies before the file's end: `bytes` in all, more than count - 1 pages. 0 or -errno.
+ */
 typedef int (*mem_write_run)(struct mem_object *object, uint64_t index, struct frame **frames,
-			     size_t count);
+			     size_t count, size_t bytes);
 /*
  * Each dirty page of [first, last] once: {clear DIRTY, write-protect everywhere, flush}, then
  * `write` in runs of neighbours. A page that could not be written is DIRTY again. The first

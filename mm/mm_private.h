@@ -36,6 +36,14 @@ must_check int mem_check_range(uintptr_t addr, size_t length);
 
 /* mem_object.c: a cached page even while it is being loaded, with a reference; NULL if none. */
 struct frame *mem_object_find_any(struct mem_object *object, uint64_t index);
+/* Takes a LOCKED frame out of the cache, with the cache's reference. */
+void cache_remove(struct mem_object *object, struct frame *frame);
+
+/*
+ * object_range.c: bytes behind the end may hold what a mapping stored there; in the rest of the page
+ * of `size` they become zeros. Sleeps.
+ */
+void object_zero_tail(struct mem_object *object, uint64_t size);
 
 /*
  * mem_zone_life.c: zones as counted things. Creating takes references on file and object and

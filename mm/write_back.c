@@ -3,7 +3,7 @@
  *
  * For each run of dirty neighbours: lock the frames; {clear DIRTY, make every mapping of them
  * read-only, flush}, so that a store from now on is seen as a new one; write; unlock. A page that
- * could not be written is DIRTY again.
+ * could not be written is DIRTY again. What lies past the file's end is never written.
  *
  * Locks: frames LOCKED in index order, then zones_lock, then page tables. Sleeps.
  */
@@ -79,12 +79,27 @@ static void clean_everywhere(struct mem_object *object, struct frame **frames, s
 	mutex_unlock(&object->zones_lock);
 }
 
+/*
+ * The part of the run that lies within the file: 0 if none does. Read while the frames are LOCKED,
+ * which truncate waits for after it has stored a smaller size.
+ */
+static size_t bytes_in_file(const struct mem_object *object, uint64_t index, size_t count)
+{
+	uint64_t size = atomic_load(&((struct mem_object *)object)->size), beg = index << PAGE_SHIFT;
+
+	return size <= beg ? 0 : MIN(size - beg, count << PAGE_SHIFT);
+}
+
 static int write_run(struct mem_object *object, struct frame **frames, size_t count, mem_write_run write)
 {
-	int error;
+	uint64_t index = frames[0]->index;
+	size_t bytes;
+	int error = 0;
 
 	clean_everywhere(object, frames, count);
-	error = write(object, frames[0]->index, frames, count);
+	bytes = bytes_in_file(object, index, count);
+	if (bytes)
+		error = write(object, index, frames, PAGE_ALIGN_UP(bytes) >> PAGE_SHIFT, bytes);
 	for (size_t i = 0; i < count; i++) {
 		if (error)
 			atomic_fetch_or(&frames[i]->state, FRAME_DIRTY);

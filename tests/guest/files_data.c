@@ -170,6 +170,91 @@ static void sending(void)
 	expect_errno(sendfile(from, open("from", O_WRONLY), NULL, 1), EBADF);
 }
 
+static void copying(void)
+{
+	static char buffer[3 * 4096];
+	off_t in = 10, out = 5000;
+	int from, to;
+
+	scratch_enter();
+	from = file_create("from", 2 * PAGE);
+	to = open("to", O_RDWR | O_CREAT, 0600);
+	expect_equal(copy_file_range(from, &in, to, &out, PAGE, 0), PAGE);
+	expect_equal(in, PAGE + 10);
+	expect_equal(out, PAGE + 5000);
+	expect_equal(lseek(from, 0, SEEK_CUR) + lseek(to, 0, SEEK_CUR), 0);
+	expect_equal(fd_size(to), PAGE + 5000);
+	expect_equal(pread(to, buffer, PAGE, 5000), PAGE);
+	expect_pattern(buffer, 10, PAGE);
+	expect(lseek(from, 8000, SEEK_SET) == 8000); /* positions move; the end is short, then 0 */
+	expect_equal(copy_file_range(from, NULL, to, NULL, 9999, 0), 2 * PAGE - 8000);
+	expect_equal(copy_file_range(from, NULL, to, NULL, 9999, 0), 0);
+	expect_equal(lseek(to, 0, SEEK_CUR), 2 * PAGE - 8000);
+	in = 0, out = (off_t)PAGE; /* one file, two places */
+	expect_equal(copy_file_range(from, &in, from, &out, PAGE, 0), PAGE);
+	expect_equal(pread(from, buffer, PAGE, (off_t)PAGE), PAGE);
+	expect_pattern(buffer, 0, PAGE);
+}
+
+static void copying_refused(void)
+{
+	const struct rlimit limit = {.rlim_cur = PAGE, .rlim_max = RLIM_INFINITY};
+	off_t zero = 0, near = 100, negative = -100, far = INT64_MAX - 10;
+	int from, to, ends[2];
+
+	scratch_enter();
+	from = file_create("from", 2 * PAGE);
+	to = open("to", O_RDWR | O_CREAT, 0600);
+	expect(pipe(ends) == 0);
+	expect_errno(copy_file_range(999, NULL, to, NULL, 1, 0), EBADF);
+	expect_errno(copy_file_range(from, NULL, 999, NULL, 1, 0), EBADF);
+	expect_errno(copy_file_range(open("from", O_WRONLY), NULL, to, NULL, 1, 0), EBADF);
+	expect_errno(copy_file_range(from, NULL, open("to", O_RDONLY), NULL, 1, 0), EBADF);
+	expect_errno(copy_file_range(from, NULL, open("to", O_WRONLY | O_APPEND), NULL, 1, 0), EBADF);
+	expect_errno(copy_file_range(from, NULL, to, NULL, 1, 1), EINVAL);
+	expect_errno(copy_file_range(from, &negative, to, NULL, 1, 0), EINVAL);
+	expect_errno(copy_file_range(from, &zero, from, &near, 200, 0), EINVAL); /* overlap */
+	expect_errno(copy_file_range(from, NULL, open(".", O_RDONLY), NULL, 1, 0), EISDIR);
+	expect_errno(copy_file_range(open(".", O_RDONLY), NULL, to, NULL, 1, 0), EISDIR);
+	expect_errno(copy_file_range(from, &negative, to, NULL, 200, 0), EOVERFLOW);
+	expect_errno(copy_file_range(from, NULL, to, &negative, 1, 0), EINVAL);
+	expect_errno(copy_file_range(from, NULL, to, &far, 100, 0), EFBIG);
+	expect_equal(copy_file_range(from, &far, to, NULL, 100, 0), 0); /* past the end */
+	expect_errno(copy_file_range(from, (off_t *)8, to, NULL, 1, 0), EFAULT);
+	signal(SIGXFSZ, SIG_IGN);
+	expect(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+	near = (off_t)PAGE;
+	expect_errno(copy_file_range(from, NULL, to, &near, 1, 0), EFBIG);
+}
+
+/* Both files are mapped: what a store put in one arrives in the mapping of the other. */
+static void copying_between_mappings(void)
+{
+	char *source, *target, *private;
+	off_t in = 0, out = 0;
+	int from, to;
+
+	scratch_enter();
+	from = file_create("from", 2 * PAGE);
+	to = file_create("to", 4 * PAGE);
+	source = map_file(from, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, 0);
+	target = map_file(to, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, 0);
+	private = map_file(to, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, 0);
+	memset(source, 'a', 2 * PAGE);
+	(void)peek(target);
+	poke(private + PAGE, 'p');
+	expect_equal(copy_file_range(from, &in, to, &out, 2 * PAGE, 0), 2 * PAGE);
+	expect_filled(target, 'a', 2 * PAGE);
+	expect_pattern(target + 2 * PAGE, 2 * PAGE, 2 * PAGE);
+	expect_equal(peek(private), 'a');
+	expect_equal(peek(private + PAGE), 'p');
+	memset(source, 'b', 2 * PAGE);
+	in = 0;
+	expect(lseek(to, (off_t)(2 * PAGE), SEEK_SET) == (off_t)(2 * PAGE));
+	expect_equal(sendfile(to, from, &in, 2 * PAGE), 2 * PAGE);
+	expect_filled(target + 2 * PAGE, 'b', 2 * PAGE);
+}
+
 static void times(void)
 {
 	struct timespec wanted[2] = {{.tv_sec = 1000, .tv_nsec = 5},
@@ -256,6 +341,9 @@ static const struct tap_case cases[] = {
 	{"truncate cuts off; what it adds is zero", truncating},
 	{"readv, writev and their errors", vectors},
 	{"sendfile to a file and to a pipe", sending},
+	{"copy_file_range: places, positions, ends", copying},
+	{"copy_file_range: each error", copying_refused},
+	{"copy_file_range and sendfile between mapped files", copying_between_mappings},
 	{"utimensat, and writing sets the time", times},
 	{"each open has its position, the bytes are one", two_positions},
 	{"null, zero, full and urandom", devices},
