@@ -67,8 +67,16 @@ static void print_flags(struct text *text, const struct mem_zone *zone)
 		{zone->max_prot & PROT_EXEC, "me"},
 		{shared, "ms"},
 		{zone->flags & ZONE_STACK, "gd"},
+		{zone->flags & ZONE_SEQUENTIAL, "sr"},
+		{zone->flags & ZONE_RANDOM, "rr"},
 		{zone->flags & ZONE_LOCKED, "lo"},
+		{zone->flags & ZONE_DONT_FORK, "dc"},
 		{!shared && (zone->prot & PROT_WRITE), "ac"},
+		{zone->flags & ZONE_WIPE_ON_FORK, "wf"},
+		{zone->flags & ZONE_DONT_DUMP, "dd"},
+		{zone->flags & ZONE_HUGE, "hg"},
+		{zone->flags & ZONE_NO_HUGE, "nh"},
+		{zone->flags & ZONE_MERGEABLE, "mg"},
 	};
 
 	text_print(text, "VmFlags: ");

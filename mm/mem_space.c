@@ -156,14 +156,22 @@ static int zone_fork(struct mem_space *copy, const struct mem_zone *zone, struct
 	return 0;
 }
 
+/* The child gets the contents too: what is shared it finds in the object. */
+static bool contents_fork(const struct mem_zone *zone)
+{
+	return (zone->flags & ZONE_PRIVATE) && !(zone->flags & ZONE_WIPE_ON_FORK);
+}
+
 static int zones_fork(struct mem_space *from, struct mem_space *copy, struct list_node *ended)
 {
 	struct mem_zone *zone;
 	int error = 0;
 
 	list_for_each_entry(zone, &from->zones.list, next) {
+		if (zone->flags & ZONE_DONT_FORK)
+			continue;
 		error = zone_fork(copy, zone, ended);
-		if (!error && (zone->flags & ZONE_PRIVATE))
+		if (!error && contents_fork(zone))
 			error = page_table_fork_range(from, copy, zone->beg, zone->end, zone->object);
 		if (error)
 			break;

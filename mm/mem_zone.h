@@ -29,6 +29,15 @@ struct mem_space;
 #define ZONE_LOCKED 0x10u        /* counts as locked, is filled when it is made: mlock(2) */
 #define ZONE_LOCK_ON_FAULT 0x20u /* with LOCKED: is not filled, MLOCK_ONFAULT */
 #define ZONE_LOCK_FLAGS (ZONE_LOCKED | ZONE_LOCK_ON_FAULT)
+/* What madvise(2) said. The last six change nothing but /proc/<pid>/smaps. */
+#define ZONE_DONT_FORK 0x0100u    /* a child does not get it */
+#define ZONE_WIPE_ON_FORK 0x0200u /* a child gets it without contents */
+#define ZONE_DONT_DUMP 0x0400u
+#define ZONE_SEQUENTIAL 0x0800u
+#define ZONE_RANDOM 0x1000u
+#define ZONE_HUGE 0x2000u
+#define ZONE_NO_HUGE 0x4000u
+#define ZONE_MERGEABLE 0x8000u
 
 struct mem_zone {
 	uintptr_t beg, end;    /* [beg, end), page aligned */

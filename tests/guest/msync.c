@@ -220,6 +220,23 @@ static void stores_during_write_back(void)
 	expect_equal(last, STORES);
 }
 
+static void locked_memory(void)
+{
+	char *map;
+
+	scratch_enter();
+	map = map_file(file_create("file", 2 * PAGE), 2 * PAGE, RW, MAP_SHARED, 0);
+	poke(map, 'l');
+	if (mlock(map + PAGE, PAGE) != 0 && errno == ENOSYS)
+		tap_skip("no mlock");
+	expect_errno(msync(map, 2 * PAGE, MS_INVALIDATE), EBUSY);
+	expect_errno(msync(map, 2 * PAGE, MS_SYNC | MS_INVALIDATE), EBUSY);
+	expect(msync(map, PAGE, MS_SYNC | MS_INVALIDATE) == 0);
+	expect(msync(map, 2 * PAGE, MS_SYNC) == 0);
+	expect(munlock(map, 2 * PAGE) == 0);
+	expect(msync(map, 2 * PAGE, MS_SYNC | MS_INVALIDATE) == 0);
+}
+
 static const struct tap_case cases[] = {
 	{"each combination of flags", flags},
 	{"each bad address", addresses},
@@ -231,6 +248,7 @@ static const struct tap_case cases[] = {
 	{"msync past the end does not make the file longer (lab 5)", file_never_grows},
 	{"after write rights are gone, after unlink", read_only_and_unlinked},
 	{"what a child wrote", child_and_parent},
+	{"MS_INVALIDATE of locked memory is EBUSY", locked_memory},
 	{"stores during write-back are not lost", stores_during_write_back},
 };
 
