@@ -180,6 +180,7 @@ static void process_end(struct process *process)
 	unwanted = process_notify_exit(process);
 	if (unwanted)
 		process_unlink(process);
+	wake_up_all(&process->thread_event); /* a descriptor of it may be polled (pidfd.c) */
 	spin_unlock(&task_tree_lock);
 	if (unwanted)
 		process_put(process);

@@ -25,3 +25,7 @@ long sys_exit_group(int status);
 /* kernel/wait4.c */
 long sys_wait4(int pid, uintptr_t status, int options, uintptr_t usage);
 long sys_waitid(int which, int id, uintptr_t info, int options, uintptr_t usage);
+
+/* kernel/pidfd.c */
+long sys_pidfd_open(int pid, unsigned flags);
+long sys_process_madvise(int pidfd, uintptr_t vector, size_t count, int advice, unsigned flags);
