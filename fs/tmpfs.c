@@ -166,7 +166,7 @@ static int make_pages(struct tmpfs_file *file, uint64_t first, uint64_t last)
 static int check_seals(const struct inode *inode, int mode, uint64_t end)
 {
 	bool clears = mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE);
-	bool grows = !(mode & FALLOC_FL_KEEP_SIZE) && end > inode_size(inode);
+	bool grows = !(mode & FALLOC_FL_PUNCH_HOLE) && end > inode_size(inode); /* KEEP_SIZE or not */
 	int error = clears ? seal_check_clear(inode) : 0;
 
 	return !error && grows ? seal_check_size(inode, end) : error;

@@ -318,7 +318,7 @@ static void sealed(void)
 	expect(fcntl(fd, F_ADD_SEALS, F_SEAL_GROW) == 0);
 	expect(fallocate(fd, 0, 0, (off_t)(2 * PAGE)) == 0);
 	expect_errno(fallocate(fd, 0, 0, (off_t)(3 * PAGE)), EPERM);
-	expect(fallocate(fd, KEEP, 0, (off_t)(3 * PAGE)) == 0);
+	expect_errno(fallocate(fd, KEEP, 0, (off_t)(3 * PAGE)), EPERM);
 	expect(fallocate(fd, PUNCH, 0, (off_t)PAGE) == 0);
 	expect(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE) == 0);
 	expect_errno(fallocate(fd, PUNCH, 0, (off_t)PAGE), EPERM);

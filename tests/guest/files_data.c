@@ -199,7 +199,7 @@ static void copying(void)
 static void copying_refused(void)
 {
 	const struct rlimit limit = {.rlim_cur = PAGE, .rlim_max = RLIM_INFINITY};
-	off_t zero = 0, near = 100, negative = -100, far = INT64_MAX - 10;
+	off_t zero = 0, near = 100, negative = -100, far = INT64_MAX;
 	int from, to, ends[2];
 
 	scratch_enter();
