@@ -14,6 +14,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/reboot.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
@@ -395,6 +396,11 @@ time_t time(time_t *result)
 int clock_gettime(int clock, struct timespec *result)
 {
 	return (int)CALL2(clock_gettime, clock, result);
+}
+
+int getrusage(int who, struct rusage *result)
+{
+	return (int)CALL2(getrusage, who, result);
 }
 
 int nanosleep(const struct timespec *wanted, struct timespec *left)

@@ -2,7 +2,8 @@
  * user/mmapdemo.c - mmapdemo FILE: what mapping a file does, and what writes through it do.
  *
  * Part one maps the file twice, lazily and eagerly, and counts the pages that are present (by
- * pagemap) and the free pages of the machine. Part two has a private and a shared mapping of the
+ * pagemap), the free pages of the machine, the page faults (getrusage) and the time of each step: in
+ * virtual time, `./stos run --qemu='-icount shift=0,sleep=off'`, a nanosecond is an instruction. Part two has a private and a shared mapping of the
  * file's first page, lets the parent and a forked child write one letter after another, and
  * asks after each step what the letter is for everybody. Each row says what it should be.
  *
@@ -17,8 +18,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static const char help[] =
@@ -43,12 +46,35 @@ enum {
 struct usage {
 	size_t mapped, present;
 	long free;
+	long faults, ns; /* of the step that led here */
 };
 
 static void print_usage(const char *step, const struct usage *usage, long before)
 {
-	printf("  %-34s %8zu %9zu %11ld %+8ld\n", step, usage->mapped, usage->present, usage->free,
-	       usage->free - before);
+	printf("  %-34s %8zu %9zu %11ld %+8ld %7ld %9ld\n", step, usage->mapped, usage->present,
+	       usage->free, usage->free - before, usage->faults, usage->ns);
+}
+
+/* Where a step began, then what it cost. */
+struct cost {
+	long faults, ns;
+};
+
+static struct cost cost_now(void)
+{
+	struct timespec time;
+	struct rusage used;
+
+	if (getrusage(RUSAGE_SELF, &used) < 0 || clock_gettime(CLOCK_MONOTONIC, &time) < 0)
+		give_up("getrusage, clock_gettime: %s", strerror(errno));
+	return (struct cost){used.ru_minflt + used.ru_majflt, time.tv_sec * 1000000000L + time.tv_nsec};
+}
+
+static struct cost cost_since(struct cost before)
+{
+	struct cost now = cost_now();
+
+	return (struct cost){now.faults - before.faults, now.ns - before.ns};
 }
 
 /* Maps `pages` pages of the file, private and writable; `extra` is 0 or MAP_POPULATE. */
@@ -62,9 +88,18 @@ static char *map_private(int fd, size_t pages, int extra)
 	return address;
 }
 
-static struct usage measure(const char *address, size_t pages)
+static struct usage measure(const char *address, size_t pages, struct cost cost)
 {
-	return (struct usage){pages, count_present(address, pages), free_pages()};
+	return (struct usage){pages, count_present(address, pages), free_pages(), cost.faults, cost.ns};
+}
+
+static struct cost read_pages(const char *address, size_t pages)
+{
+	struct cost before = cost_now();
+
+	for (size_t i = 0; i < pages; i++)
+		*(const volatile char *)(address + i * page_bytes());
+	return cost_since(before);
 }
 
 /* Brings the file into the page cache, so that neither way has to wait for a disk. */
@@ -90,30 +125,45 @@ static void print_first_line(const char *text, size_t bytes)
 	printf("\"\n");
 }
 
+/* Maps it one way and reads each page; what the mapping alone did is in *mapped. */
+static char *load(int fd, size_t pages, int extra, struct usage *mapped)
+{
+	struct cost before = cost_now(), cost;
+	char *mapping = map_private(fd, pages, extra);
+
+	cost = cost_since(before);
+	*mapped = measure(mapping, pages, cost);
+	return mapping;
+}
+
 static void show_loading(int fd, size_t file_bytes, size_t pages, bool *all)
 {
-	struct usage none = {0, 0, free_pages()}, lazy, touched, eager, after;
-	char *mapping = map_private(fd, pages, 0);
+	struct usage none = {0, 0, free_pages(), 0, 0}, lazy, touched, read, eager, eager_read, after;
 	bool copies = true;
+	char *mapping;
 
-	lazy = measure(mapping, pages);
+	(void)cost_since(cost_now()); /* its own pages come in before they are counted */
+	mapping = load(fd, pages, 0, &lazy);
 	printf("\n1. Loading: %zu pages of the file, mapped private\n\n", pages);
-	printf("  %-34s %8s %9s %11s %8s\n", "", "mapped", "present", "free pages", "change");
+	printf("  %-34s %8s %9s %11s %8s %7s %9s\n", "", "mapped", "present", "free pages", "change",
+	       "faults", "ns");
 	print_usage("before", &none, none.free);
 	print_usage("mapped lazily", &lazy, none.free);
-	*(volatile char *)mapping;
-	touched = measure(mapping, pages);
+	touched = measure(mapping, pages, read_pages(mapping, 1));
 	print_usage("... and its first byte read", &touched, none.free);
+	read = measure(mapping, pages, read_pages(mapping, pages));
+	print_usage("... and a byte of every page", &read, none.free);
 	munmap(mapping, pages * page_bytes());
 
-	mapping = map_private(fd, pages, MAP_POPULATE);
-	eager = measure(mapping, pages);
+	mapping = load(fd, pages, MAP_POPULATE, &eager);
 	print_usage("mapped eagerly, with MAP_POPULATE", &eager, none.free);
+	eager_read = measure(mapping, pages, read_pages(mapping, pages));
+	print_usage("... and a byte of every page read", &eager_read, none.free);
 	for (size_t i = 0; i < pages; i++)
 		copies &= !page_look(mapping + i * page_bytes()).of_object;
 	print_first_line(mapping, file_bytes);
 	munmap(mapping, pages * page_bytes());
-	after = (struct usage){0, 0, free_pages()};
+	after = (struct usage){0, 0, free_pages(), 0, 0};
 	print_usage("unmapped", &after, none.free);
 
 	putchar('\n');
@@ -123,6 +173,9 @@ static void show_loading(int fd, size_t file_bytes, size_t pages, bool *all)
 	      touched.present);
 	claim(eager.present == pages && copies, all,
 	      "eager: all pages are there at once, copied, for they may be written");
+	claim(lazy.faults == 0 && touched.faults == 1 && eager_read.faults == 0, all,
+	      "lazy pays with faults when it reads, eager when it maps: %ld and %ld",
+	      touched.faults + read.faults, eager.faults);
 	if (!on_stos())
 		return;
 	claim(labs(lazy.free - none.free) <= SLACK_PAGES &&
