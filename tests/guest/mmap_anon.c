@@ -92,6 +92,22 @@ static void code_needs_exec(void)
 	expect_killed(pid, SIGSEGV);
 }
 
+/* Whether it may be read too depends on the processor (protection keys). */
+static void exec_only_runs(void)
+{
+	static const unsigned char return_42[] = {0xb8, 42, 0, 0, 0, 0xc3}; /* mov eax, 42; ret */
+	char *code = map_anon(PAGE, RW, MAP_PRIVATE);
+	char *untouched = map_anon(PAGE, PROT_EXEC, MAP_PRIVATE);
+	int (*run)(void);
+
+	memcpy(code, return_42, sizeof(return_42));
+	expect(mprotect(code, PAGE, PROT_EXEC) == 0);
+	memcpy(&run, &code, sizeof(run));
+	expect_equal(run(), 42);
+	expect_write_kills(code, SIGSEGV);
+	expect_write_kills(untouched, SIGSEGV);
+}
+
 static void hint_is_advice(void)
 {
 	char *range = free_range(8 * PAGE);
@@ -222,6 +238,7 @@ static const struct tap_case cases[] = {
 	{"a length is rounded up to whole pages", length_rounds_up},
 	{"no access, read and write rights hold (lab 30)", rights_hold},
 	{"code runs with PROT_EXEC only (lab 30)", code_needs_exec},
+	{"PROT_EXEC alone runs and is not written", exec_only_runs},
 	{"an address without MAP_FIXED is advice (lab 28)", hint_is_advice},
 	{"MAP_FIXED replaces the middle of a mapping", fixed_replaces},
 	{"MAP_FIXED replaces several mappings and a hole", fixed_over_several},
