@@ -11,10 +11,8 @@ import command
 
 PROGRAMS = Path(os.environ.get("GUEST_PROGRAMS", Path(command.STOS).parent / "build/tests/guest"))
 NAMES = """
-bad_pointers brk cow elf exec fault_signals file_map_coherence files_data files_names files_open
-fork_wait futex futex_pi job_control mem_edges mmap_anon mmap_args mmap_file mprotect msync munmap
-pipes poll proc sched shared_anon signals stack test_object threads_basic threads_clone threads_life
-timers
+cow elf exec fault_signals files_data files_open fork_wait futex mem_edges mmap_file mprotect munmap
+pipes shared_anon signals stack test_object threads_life timers
 """.split()
 
 # After each round what is freed late (orphans, stacks) has a moment, then the allocators let go of
