@@ -217,7 +217,7 @@ static int move(struct remap *r, struct mem_zone *zone, uintptr_t *result)
 static int move_fixed(struct remap *r, uintptr_t *result)
 {
 	uintptr_t new_end = r->new_addr + r->new_length;
-	struct mem_zone *at_old = NULL, *at_new = NULL;
+	struct mem_zone *at_old = NULL, *at_new = NULL, *zone;
 	int error;
 
 	if (too_many_zones(r))
@@ -229,8 +229,12 @@ static int move_fixed(struct remap *r, uintptr_t *result)
 		goto free_spares;
 	zones_cut(r->space, r->new_addr, new_end, &at_new, &r->ended);
 	*result = r->new_addr;
-	/* The zone may have been cut, but what of it is asked for is there: the ranges are disjoint. */
-	error = move_to(r, mem_zone_find(&r->space->zones, r->old_addr), r->new_addr, &at_old);
+	/*
+	 * The zone may have been cut, but what of it is asked for is there: the ranges are disjoint. Only
+	 * an old range of nothing may lie at the beginning of the new one.
+	 */
+	zone = mem_zone_find(&r->space->zones, r->old_addr);
+	error = zone ? move_to(r, zone, r->new_addr, &at_old) : -EFAULT;
 free_spares:
 	zone_free_blank(at_old);
 	zone_free_blank(at_new);

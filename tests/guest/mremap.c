@@ -302,7 +302,19 @@ static void bad_arguments(void)
 	expect_zone(map, 4 * PAGE, "rw-p");
 }
 
+/* Old size 0 at its own place: the new range is emptied first, and then nothing is left to map again. */
+static void duplicate_onto_itself(void)
+{
+	char *memory = map_anon(4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED);
+
+	poke(memory + 2 * PAGE, 3);
+	expect_errno(mremap(memory, 0, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, memory), EFAULT);
+	expect_read_kills(memory, SIGSEGV);
+	expect_equal(peek(memory + 2 * PAGE), 3);
+}
+
 static const struct tap_case cases[] = {
+	{"old size 0 onto the place itself", duplicate_onto_itself},
 	{"it shrinks", shrinks},
 	{"the tail that goes may be several mappings and holes", shrinks_over_zones_and_holes},
 	{"it grows in place where there is room", grows_in_place},
