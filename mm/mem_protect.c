@@ -14,11 +14,7 @@ int mem_check_range(uintptr_t addr, size_t length)
 {
 	if (addr % PAGE_SIZE)
 		return -EINVAL;
-	if (PAGE_ALIGN_UP(length) < length)
-		return -ENOMEM;
-	if (addr > USER_SPACE_END || PAGE_ALIGN_UP(length) > USER_SPACE_END - addr)
-		return -ENOMEM;
-	return 0;
+	return addr + PAGE_ALIGN_UP(length) < addr ? -ENOMEM : 0;
 }
 
 /* One zone, of which [beg, end) changes. */
@@ -98,6 +94,8 @@ int mem_protect(struct mem_space *space, uintptr_t addr, size_t length, int prot
 
 	if (error || length == 0)
 		return error;
+	if (end == addr)
+		return -ENOMEM; /* a length that cannot be rounded up */
 	rw_write_lock(&space->lock);
 	error = protect_from(space, &addr, end, grows);
 	if (!error)

@@ -29,8 +29,8 @@ uintptr_t mem_choose_place(const struct mem_space *space, uintptr_t hint, size_t
 int mem_fill(struct mem_space *space, uintptr_t addr, size_t length);
 
 /*
- * mem_protect.c: what mprotect, msync and others want of a range: addr aligned (-EINVAL), nothing
- * beyond the user's addresses (-ENOMEM). 0 for an empty one.
+ * mem_protect.c: what mprotect, msync and others want of a range: addr aligned (-EINVAL), no end that
+ * wraps around (-ENOMEM). It may leave user space: there is a hole. 0 for an empty one.
  */
 must_check int mem_check_range(uintptr_t addr, size_t length);
 
