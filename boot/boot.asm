@@ -14,19 +14,7 @@ MULTIBOOT2_HEADER_MAGIC equ 0xe85250d6
 MULTIBOOT2_LOADER_MAGIC equ 0x36d76289
 PVH_BOOT_MAGIC          equ 0x336ec578  ; XEN_HVM_START_MAGIC_VALUE, also the structure's first word
 
-CR0_PE equ 1 << 0
-CR0_MP equ 1 << 1
-CR0_NE equ 1 << 5                       ; x87 errors are exceptions, not a line of the PIC
-CR0_WP equ 1 << 16
-CR0_PG equ 1 << 31
-CR4_PAE equ 1 << 5
-CR4_OSFXSR equ 1 << 9
-CR4_OSXMMEXCPT equ 1 << 10
-MSR_EFER equ 0xc0000080
-EFER_SCE equ 1 << 0
-EFER_LME equ 1 << 8
-EFER_NXE equ 1 << 11
-MSR_GS_BASE equ 0xc0000101
+%include "boot/long_mode.inc"
 
 PAGE_PRESENT_WRITABLE equ 3
 PAGE_LARGE equ 1 << 7

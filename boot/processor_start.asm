@@ -8,19 +8,7 @@
 ; A processor that answers so late that it was given up finds another's APIC id, or a block that
 ; was taken: it stops.
 
-CR0_PE equ 1 << 0
-CR0_MP equ 1 << 1
-CR0_NE equ 1 << 5                       ; x87 errors are exceptions, not a line of the PIC
-CR0_WP equ 1 << 16
-CR0_PG equ 1 << 31
-CR4_PAE equ 1 << 5
-CR4_OSFXSR equ 1 << 9
-CR4_OSXMMEXCPT equ 1 << 10
-MSR_EFER equ 0xc0000080
-EFER_SCE equ 1 << 0
-EFER_LME equ 1 << 8
-EFER_NXE equ 1 << 11
-MSR_GS_BASE equ 0xc0000101
+%include "boot/long_mode.inc"
 
 START_PAGE equ 0x8000                   ; processors.c asserts that it copies to there
 

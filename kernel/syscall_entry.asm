@@ -16,17 +16,11 @@ SELECTOR_USER_DATA equ 0x1b
 SELECTOR_USER_CODE equ 0x23
 TRAP_VECTOR_SYSCALL equ 0x100
 
-FRAME_RBP    equ 4 * 8
-FRAME_R10    equ 7 * 8
-FRAME_RAX    equ 10 * 8
-FRAME_VECTOR equ 15 * 8
-FRAME_RIP    equ FRAME_VECTOR + 16
-FRAME_RFLAGS equ FRAME_VECTOR + 32
-FRAME_RSP    equ FRAME_VECTOR + 40
-
 extern syscall_dispatch
 extern trap_return_to_user
 extern trap_return_user
+
+%include "kernel/trap_frame.inc"
 
 section .text
 global syscall_entry
@@ -41,21 +35,7 @@ syscall_entry:
 	push rcx
 	push rax
 	push TRAP_VECTOR_SYSCALL
-	push rdi
-	push rsi
-	push rdx
-	push rcx
-	push rax
-	push r8
-	push r9
-	push r10
-	push r11
-	push rbx
-	push rbp
-	push r12
-	push r13
-	push r14
-	push r15
+	push_registers
 	xor ebp, ebp                    ; the user's value is no frame: backtraces end here
 	sti
 	mov rdi, rsp

@@ -11,6 +11,8 @@ extern trap_dispatch
 extern trap_return_to_user
 extern task_first_run
 
+%include "kernel/trap_frame.inc"
+
 section .text
 
 ; Vectors for which the processor pushes an error code: SDM vol. 3, table 6-1.
@@ -35,24 +37,10 @@ trap_stub_%1:
 %assign vector vector + 1
 %endrep
 
-%macro push_registers 0
-	push rdi
-	push rsi
-	push rdx
-	push rcx
-	push rax
-	push r8
-	push r9
-	push r10
-	push r11
-	push rbx
-	push rbp
-	push r12
-	push r13
-	push r14
-	push r15
-	push 2                          ; flags as C wants them; AC too is off: a user copy, where
-	popfq                           ; it is on, may be preempted here by somebody else
+; Flags as C wants them. AC too is off: a user copy, where it is on, may be preempted here.
+%macro reset_flags 0
+	push 2
+	popfq
 %endmacro
 
 %macro pop_registers 0
@@ -73,20 +61,18 @@ trap_stub_%1:
 	pop rdi
 %endmacro
 
-; The frame, from its lowest address (15 registers, then): vector, error code, rip, cs ...
-FRAME_VECTOR equ 15 * 8
-FRAME_CS     equ FRAME_VECTOR + 24
-
 global trap_common
 trap_common:
 	test byte [rsp + FRAME_CS_AFTER_VECTOR], 3
 	jz .from_kernel
 	swapgs
 	push_registers
+	reset_flags
 	xor ebp, ebp                    ; backtraces end here
 	jmp .dispatch
 .from_kernel:
 	push_registers                  ; rbp stays: a backtrace goes on into the interrupted code
+	reset_flags
 .dispatch:
 	mov rdi, rsp
 	call trap_dispatch
@@ -111,6 +97,7 @@ trap_iret:
 ; its use: ask the register which GS it is.
 trap_paranoid:
 	push_registers
+	reset_flags
 	xor ebx, ebx
 	mov ecx, MSR_GS_BASE
 	rdmsr
