@@ -15,7 +15,8 @@
 /* What MAP_SHARED_VALIDATE must know (mmap(2)): what there was before it. MAP_SYNC has no device here. */
 #define MAP_KNOWN                                                                                  \
 	(MAP_TYPE | MAP_FIXED | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_DENYWRITE | MAP_EXECUTABLE |   \
-	 MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK | MAP_32BIT)
+	 MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK | MAP_32BIT |   \
+	 MAP_HUGE_2MB | MAP_HUGE_1GB) /* sizes, without MAP_HUGETLB of nothing */
 
 static int mmap_check(size_t length, int flags, uint64_t offset)
 {
