@@ -42,9 +42,9 @@ def sections(console: str) -> tuple[str, str, str]:
         ("schedule-under-spin", "preempt_count == 0", "take_low", "go_to_sleep"),
         ("copy-under-spin", "sleeping with 1 spinlocks held", "take_low", "touch_user"),
         ("copy-under-space", "user memory is touched under space", "take_reading", "touch_user"),
-        ("to-user", "leaves the kernel with 0 sleeping locks", "take_low", "trap_return_to_user"),
+        ("to-user", "leaves the kernel with 0 sleeping locks", "take_low", "syscall_dispatch"),
         ("to-user-sleeping", "leaves the kernel with 1 sleeping", "take_sleeping_low",
-         "trap_return_to_user"),
+         "syscall_dispatch"),
         ("handler", "interrupt handlers and with interrupts on", None, "take_low"),
     ],
 )

@@ -78,7 +78,7 @@ def test_a_panic_shows_every_processor(tmp_path):
     report = console[console.index("stos: panic: a kernel function overwrote"):]
     panicking = re.search(r"processor (\d), task sync\[\d+\]", report)[1]
     backtrace, _, others = report.partition("the other processors:")
-    assert "backtrace:" in backtrace and "syscall_dispatch" in backtrace
+    assert "backtrace:" in backtrace and "syscall_entry" in backtrace
     heads = re.findall(r"processor (\d), task (sh|idle)\[\d+\]:\n( .*)", others)
     assert sorted([panicking, *(number for number, _, _ in heads)]) == ["0", "1", "2"]
     told = {task: first for _, task, first in heads}
