@@ -24,13 +24,22 @@
 #include <mm/user_copy.h>
 #include <string.h>
 
-/* No signal is for this thread any more; what the process has pending, others must take. */
-static void leave_signals(struct task *task)
+/*
+ * No signal is for this thread any more; what the process has pending, others must take. Without
+ * exit_group the last thread to get here gives the process its status (as on Linux since 5.17), and
+ * not the last to be done: from here on others can see it end, by its tid that becomes 0, and they
+ * may then overtake it.
+ */
+static void leave_signals(struct task *task, int status)
 {
 	struct process *process = task->process;
 
 	spin_lock(&process->signal_lock);
 	task->exiting = true;
+	if (++process->exiting_count == process->thread_count && !process->group_exiting) {
+		process->exit_status = status;
+		atomic_store(&process->group_exiting, true);
+	}
 	signal_retarget(process, task);
 	spin_unlock(&process->signal_lock);
 }
@@ -76,7 +85,7 @@ static void add_usage(struct process *process, const struct task *task) REQUIRES
 }
 
 /* Out of the process. True: this was its last thread. */
-static bool leave_threads(struct task *task, int status)
+static bool leave_threads(struct task *task)
 {
 	struct process *process = task->process;
 	bool last, stopped;
@@ -86,6 +95,7 @@ static bool leave_threads(struct task *task, int status)
 	spin_lock(&process->signal_lock);
 	list_remove(&task->thread_link);
 	last = --process->thread_count == 0;
+	process->exiting_count--;
 	/* The others may have been waiting for this one to stop too. */
 	stopped = !last && !process->group_exiting && process->stopped &&
 		  process->stopped_count == process->thread_count;
@@ -94,11 +104,6 @@ static bool leave_threads(struct task *task, int status)
 	add_usage(process, task);
 	memcpy(process->name, task->name, sizeof(process->name));
 	task_id_find(task->tid)->task = NULL;
-	/* Without exit_group the last thread's status is the process's, as on Linux since 5.17. */
-	if (process->group_exiting)
-		process->exit_status = process->group_exit_status;
-	else if (last)
-		process->exit_status = status;
 	if (stopped)
 		(void)process_notify_parent(process, CLD_STOPPED, stop_signal);
 	spin_unlock(&task_tree_lock);
@@ -191,10 +196,10 @@ void task_exit(int status)
 	struct task *task = current_task();
 
 	if (task->process != &kernel_process) {
-		leave_signals(task);
+		leave_signals(task, status);
 		drop_space(task);
 		task_drop_files(task);
-		if (leave_threads(task, status))
+		if (leave_threads(task))
 			process_end(task->process);
 	}
 	lock_check_none_held();
@@ -211,7 +216,7 @@ void process_exit_group(int status)
 	spin_lock(&process->signal_lock);
 	(void)signal_begin_group_exit(process, status);
 	spin_unlock(&process->signal_lock);
-	task_exit(process->group_exit_status);
+	task_exit(process->exit_status);
 }
 
 int process_kill_other_threads(void)

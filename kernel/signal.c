@@ -192,7 +192,7 @@ bool signal_begin_group_exit(struct process *process, int status)
 
 	if (process->group_exiting)
 		return false;
-	process->group_exit_status = status;
+	process->exit_status = status;
 	atomic_store(&process->group_exiting, true);
 	list_for_each_entry (task, &process->threads, thread_link)
 		signal_notice(task, true);

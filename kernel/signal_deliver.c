@@ -166,7 +166,7 @@ static bool delivery_next(struct task *task, struct delivery *delivery)
 		case STEP_AGAIN:
 			break;
 		case STEP_LEAVE:
-			task_exit(process->group_exiting ? process->group_exit_status : 0);
+			task_exit(process->group_exiting ? process->exit_status : 0);
 		case STEP_STOPPED:
 			stop_sleep(task);
 			break;

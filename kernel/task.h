@@ -114,6 +114,7 @@ struct process {
 	int pid;                        /* [I] tgid */
 	struct list_node threads;       /* [PS] */
 	unsigned thread_count;          /* [PS] alive */
+	unsigned exiting_count;         /* [S] of them, on their way out (exit.c) */
 	_Atomic uint32_t unfinished;    /* threads that have not left their processor for good */
 	struct wait_queue thread_event; /* a thread ended, or was finished: exec and wait4 sleep here */
 	struct process *parent;         /* [P] */
@@ -127,7 +128,6 @@ struct process {
 	char name[TASK_NAME_SIZE];      /* [P] of its last thread, once that ended: for /proc */
 	bool zombie;                    /* [P] all threads gone, not yet waited for */
 	bool executed;                  /* [P] has exec'ed since fork (setpgid) */
-	int exit_status;                /* [P] wait status form */
 	int exit_signal;                /* [P] to the parent, usually SIGCHLD; 0: none */
 	struct wait_queue child_event;  /* wait4 sleeps here */
 
@@ -135,7 +135,7 @@ struct process {
 	struct signal_action actions[_NSIG + 1]; /* [S] */
 	struct signal_queue pending;    /* [S] to any thread */
 	_Atomic bool group_exiting;     /* [S] exit_group or a fatal signal: every thread leaves */
-	int group_exit_status;          /* [S] */
+	int exit_status;                /* [S] wait status form, final once group_exiting is set */
 	struct task *_Atomic exec_task; /* [S] all threads but this one leave: it execs */
 	_Atomic bool stopped;           /* [S] by SIGSTOP and friends */
 	unsigned stopped_count;         /* [S] threads that sleep because of it */
