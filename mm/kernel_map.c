@@ -159,8 +159,12 @@ phys_t kernel_map_start_tables(phys_t where)
 
 static struct spinlock kernel_map_lock = SPINLOCK_INIT(RANK_KERNEL_MAP);
 
-/* Stack slots come first, devices above them. The lower half of a slot is the guard. */
+/*
+ * Stack slots come first, devices above them. The lower half of a slot is the guard. A word of
+ * stack_slots_used is the slots of one page table, which goes when the last of them is given back.
+ */
 #define STACK_SLOT_SIZE (2 * KERNEL_STACK_SIZE)
+_Static_assert(64 * STACK_SLOT_SIZE == LARGE_PAGE_SIZE, "one page table maps 64 slots");
 #define STACK_SLOTS 32768ul
 #define STACK_PAGES (KERNEL_STACK_SIZE / PAGE_SIZE)
 #define STACKS_END (KERNEL_MAP_BASE + STACK_SLOTS * STACK_SLOT_SIZE)
@@ -253,13 +257,30 @@ static long stack_slot_take(void) REQUIRES(kernel_map_lock)
 	return -1;
 }
 
+/* Nothing is mapped by the table of `address`, if there is one: its frame is freed. */
+static void stack_table_free(uintptr_t address) REQUIRES(kernel_map_lock)
+{
+	uint64_t *entry = entry_of(address, 2, late_table);
+	phys_t table;
+
+	if (!entry || !(*entry & PAGE_PRESENT))
+		return;
+	table = *entry & PAGE_FRAME_MASK;
+	*entry = 0;
+	/* Any flush makes a processor forget where tables are (SDM vol. 3, 4.10.4.1). */
+	tlb_flush_kernel(address, address + PAGE_SIZE);
+	frame_put(phys_to_frame(table));
+}
+
 static void stack_slot_give(uintptr_t stack) REQUIRES(kernel_map_lock)
 {
 	uintptr_t slot = (stack - KERNEL_MAP_BASE) / STACK_SLOT_SIZE;
 
 	stack_slots_used[slot / 64] &= ~(1ull << slot % 64);
-	/* Low slots first: the tables made for them are kept. */
+	/* Low slots first: few tables serve for all. */
 	stack_slot_hint = MIN(stack_slot_hint, (unsigned)(slot / 64));
+	if (!stack_slots_used[slot / 64])
+		stack_table_free(stack);
 }
 
 /*
