@@ -16,12 +16,14 @@ pipes shared_anon signals stack test_object threads_life timers
 """.split()
 
 # After each round what is freed late (orphans, stacks) has a moment, then the allocators let go of
-# what they keep for reuse. MemFree is read without starting a process.
+# what they keep for reuse. MemFree is read without starting a process. The shell that does all this
+# must not grow meanwhile: it went through everything once before (round 0, one program).
 SCRIPT = """
 mkdir -p /tmp/work
 cd /tmp/work
-for round in 1 2 3; do
-    for name in $NAMES; do /tests/$name >/dev/null 2>&1 </dev/null || echo "failed $name"; done
+for round in 0 1 2; do
+    case $round in 0) names=cow;; *) names=$NAMES;; esac
+    for name in $names; do /tests/$name >/dev/null 2>&1 </dev/null || echo "failed $name"; done
     sleep 1
     for i in 1 2; do echo 3 >/proc/sys/vm/drop_caches; done
     while read -r key value _; do
@@ -46,12 +48,7 @@ def test_nothing_is_lost_in_a_second_run():
     assert done.returncode == 0, output + done.stderr.decode(errors="replace")
     assert "failed" not in output
     first, second = figures(output, 1), figures(output, 2)
-    assert len(first) > 20 and first.keys() == second.keys()
-    third = figures(output, 3)
-    grown = {
-        name: (first[name], second[name], third[name])
-        for name in first
-        if name != "MemFree" and second[name] > first[name] and third[name] > second[name]
-    }
-    assert not grown, f"objects of each cache after the runs: {grown}"
-    assert max(second["MemFree"], third["MemFree"]) >= first["MemFree"]
+    assert len(first) > 20
+    different = {name: (first.get(name), second.get(name)) for name in first.keys() | second.keys()
+                 if first.get(name) != second.get(name)}
+    assert not different, f"after the first and the second run: {different}"
