@@ -234,12 +234,24 @@ int mount_detached(struct inode *inode, struct path *path)
 
 /* --- mount(2) --- */
 
+/* What mount_create returned, on `target`. */
+static int attach_made(struct mount *mount, const struct path *target)
+{
+	int error;
+
+	if (!mount)
+		return -ENOMEM;
+	error = mount_attach(mount, target);
+	if (error)
+		mount_put(mount);
+	return error;
+}
+
 static int mount_new(const char *source, const struct path *target, const char *type_name,
 		     unsigned long flags, const char *data)
 {
 	const struct fs_type *type = type_name ? fs_type_find(type_name) : NULL;
 	struct super_block *super;
-	struct mount *mount;
 	int error;
 
 	if (!type_name)
@@ -249,13 +261,7 @@ static int mount_new(const char *source, const struct path *target, const char *
 	error = type->mount(type, source ? source : "", flags, data ? data : "", &super);
 	if (error)
 		return error;
-	mount = mount_create(super, super->root, source, flags);
-	if (!mount)
-		return -ENOMEM;
-	error = mount_attach(mount, target);
-	if (error)
-		mount_put(mount);
-	return error;
+	return attach_made(mount_create(super, super->root, source, flags), target);
 }
 
 static int mount_bind(const char *source, const struct path *target)
@@ -273,12 +279,7 @@ static int mount_bind(const char *source, const struct path *target)
 	mount = mount_create(from.mount->super, from.dentry, from.mount->source,
 			     atomic_load(&from.mount->flags));
 	path_put(&from);
-	if (!mount)
-		return -ENOMEM;
-	error = mount_attach(mount, target);
-	if (error)
-		mount_put(mount);
-	return error;
+	return attach_made(mount, target);
 }
 
 static int mount_change_flags(const struct path *target, unsigned long flags)

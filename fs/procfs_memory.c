@@ -35,7 +35,8 @@ static const char *zone_name(const struct mem_space *space, const struct mem_zon
 	return zone->flags & ZONE_SHARED ? "/dev/zero (deleted)" : NULL;
 }
 
-void proc_print_zone(struct text *text, const struct mem_space *space, const struct mem_zone *zone, char *buf)
+static void print_zone(struct text *text, const struct mem_space *space,
+		       const struct mem_zone *zone, char *buf)
 {
 	const struct inode *inode = zone->file ? zone->file->inode : NULL;
 	uint64_t device = inode ? inode->super->device : 0;
@@ -59,9 +60,9 @@ void proc_print_zone(struct text *text, const struct mem_space *space, const str
 	text_append(text, "\n", 1);
 }
 
-int proc_show_maps(struct text *text, const struct proc_node *node)
+int proc_show_zones(struct text *text, struct process *process, proc_zone_usage_fn show_usage)
 {
-	struct mem_space *space = process_hold_space(node->process);
+	struct mem_space *space = process_hold_space(process);
 	const struct mem_zone *zone;
 	char *buf;
 
@@ -73,12 +74,20 @@ int proc_show_maps(struct text *text, const struct proc_node *node)
 		return -ENOMEM;
 	}
 	rw_read_lock(&space->lock);
-	list_for_each_entry(zone, &space->zones.list, next)
-		proc_print_zone(text, space, zone, buf);
+	list_for_each_entry(zone, &space->zones.list, next) {
+		print_zone(text, space, zone, buf);
+		if (show_usage)
+			show_usage(text, space, zone);
+	}
 	rw_read_unlock(&space->lock);
 	kfree(buf);
 	mem_space_drop(space);
 	return 0;
+}
+
+int proc_show_maps(struct text *text, const struct proc_node *node)
+{
+	return proc_show_zones(text, node->process, NULL);
 }
 
 /* faults */

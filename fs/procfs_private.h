@@ -101,8 +101,11 @@ struct proc_memory {
 };
 /* All zero for a process without memory. */
 void proc_memory_read(struct process *process, struct proc_memory *memory);
-/* A zone's line of maps. `buf` has PATH_MAX bytes. The space is locked for reading. */
-void proc_print_zone(struct text *text, const struct mem_space *space, const struct mem_zone *zone, char *buf);
+/* Called with the space locked for reading. */
+typedef void (*proc_zone_usage_fn)(struct text *text, struct mem_space *space,
+				   const struct mem_zone *zone);
+/* A line of maps for each zone and, unless NULL, what `show_usage` adds to it. 0 or -ENOMEM. */
+int proc_show_zones(struct text *text, struct process *process, proc_zone_usage_fn show_usage);
 int proc_show_maps(struct text *text, const struct proc_node *node);
 int proc_show_faults(struct text *text, const struct proc_node *node);
 extern const struct file_operations proc_pagemap_operations;

@@ -6,9 +6,7 @@
  * Not here: the counting (mm/zone_usage.c). Tests: tests/guest/smaps.c.
  */
 #include <fs/procfs_private.h>
-#include <linux/limits.h>
 #include <linux/mman.h>
-#include <mm/heap.h>
 #include <mm/zone_usage.h>
 #include <string.h>
 
@@ -101,26 +99,7 @@ static void show_zone_usage(struct text *text, struct mem_space *space, const st
 
 int proc_show_smaps(struct text *text, const struct proc_node *node)
 {
-	struct mem_space *space = process_hold_space(node->process);
-	const struct mem_zone *zone;
-	char *buf;
-
-	if (!space)
-		return 0;
-	buf = kmalloc(PATH_MAX);
-	if (!buf) {
-		mem_space_drop(space);
-		return -ENOMEM;
-	}
-	rw_read_lock(&space->lock);
-	list_for_each_entry(zone, &space->zones.list, next) {
-		proc_print_zone(text, space, zone, buf);
-		show_zone_usage(text, space, zone);
-	}
-	rw_read_unlock(&space->lock);
-	kfree(buf);
-	mem_space_drop(space);
-	return 0;
+	return proc_show_zones(text, node->process, show_zone_usage);
 }
 
 int proc_show_smaps_rollup(struct text *text, const struct proc_node *node)

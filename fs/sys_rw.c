@@ -33,7 +33,8 @@ void position_unlock(struct borrowed_file *borrowed, bool locked) NO_THREAD_SAFE
 		mutex_unlock(&borrowed->file->pos_lock);
 }
 
-long sys_read(int fd, uintptr_t buf, size_t count)
+/* Inlined into both, with `writes` known: this is the path that is measured. */
+static inline long transfer(int fd, uintptr_t buf, size_t count, bool writes)
 {
 	struct borrowed_file borrowed;
 	struct io_buffer io;
@@ -44,33 +45,23 @@ long sys_read(int fd, uintptr_t buf, size_t count)
 	if (likely(user_buffer(&io, buf, count))) {
 		bool locked = position_lock(&borrowed);
 
-		done = file_read(borrowed.file, &io, &borrowed.file->pos);
+		done = (writes ? file_write : file_read)(borrowed.file, &io, &borrowed.file->pos);
 		position_unlock(&borrowed, locked);
 	} else {
-		done = borrowed.file->readable ? -EFAULT : -EBADF;
+		done = (writes ? borrowed.file->writable : borrowed.file->readable) ? -EFAULT : -EBADF;
 	}
 	file_return(&borrowed);
 	return done;
 }
 
+long sys_read(int fd, uintptr_t buf, size_t count)
+{
+	return transfer(fd, buf, count, false);
+}
+
 long sys_write(int fd, uintptr_t buf, size_t count)
 {
-	struct borrowed_file borrowed;
-	struct io_buffer io;
-	long done;
-
-	if (!file_borrow(fd, &borrowed))
-		return -EBADF;
-	if (likely(user_buffer(&io, buf, count))) {
-		bool locked = position_lock(&borrowed);
-
-		done = file_write(borrowed.file, &io, &borrowed.file->pos);
-		position_unlock(&borrowed, locked);
-	} else {
-		done = borrowed.file->writable ? -EFAULT : -EBADF;
-	}
-	file_return(&borrowed);
-	return done;
+	return transfer(fd, buf, count, true);
 }
 
 /* pread64 and pwrite64, which differ in one call. */

@@ -87,6 +87,11 @@ must_check int mem_object_frame(struct mem_object *object, uint64_t index, struc
 /* Only if it is cached and UPTODATE already: a reference, or NULL. Does not sleep. */
 struct frame *mem_object_find(struct mem_object *object, uint64_t index);
 /*
+ * The first cached page of [*index, last], whatever its state: a reference and its index in
+ * *index, or NULL. Does not sleep.
+ */
+struct frame *mem_object_next(struct mem_object *object, uint64_t *index, uint64_t last);
+/*
  * Puts a filled frame in as page `index` (cpio unpacking): UPTODATE and DIRTY; the cache takes
  * over the caller's reference. -EEXIST, -ENOMEM: the caller keeps it.
  */

@@ -25,8 +25,7 @@
 
 /* ---- taking pages away ---- */
 
-/* The next cached frame of [*index, last], with a reference, or NULL. */
-static struct frame *next_cached(struct mem_object *object, uint64_t *index, uint64_t last)
+struct frame *mem_object_next(struct mem_object *object, uint64_t *index, uint64_t last)
 {
 	struct frame *frame;
 
@@ -43,7 +42,7 @@ static struct frame *next_cached(struct mem_object *object, uint64_t *index, uin
 /* Takes the next cached frame of [*index, last] out of the cache, if it is still there: counts it. False: there is none. */
 static bool detach_next(struct mem_object *object, uint64_t *index, uint64_t last, uint64_t *detached)
 {
-	struct frame *frame = next_cached(object, index, last);
+	struct frame *frame = mem_object_next(object, index, last);
 	bool ours;
 
 	if (!frame)
@@ -189,7 +188,7 @@ void mem_object_forget(struct mem_object *object, uint64_t first, uint64_t last)
 
 	if (!object->ops->sync)
 		return; /* the cache is all there is */
-	for (uint64_t index = first; (frame = next_cached(object, &index, last)); index++) {
+	for (uint64_t index = first; (frame = mem_object_next(object, &index, last)); index++) {
 		frame_lock(frame);
 		remove_unused(object, frame);
 		frame_unlock(frame);
@@ -224,7 +223,7 @@ uint64_t mem_object_count(struct mem_object *object, uint64_t first, uint64_t la
 	struct frame *frame;
 	uint64_t count = 0;
 
-	for (uint64_t index = first; (frame = next_cached(object, &index, last)); index++) {
+	for (uint64_t index = first; (frame = mem_object_next(object, &index, last)); index++) {
 		frame_put(frame);
 		count++;
 		if (index == last)
@@ -236,7 +235,7 @@ uint64_t mem_object_count(struct mem_object *object, uint64_t first, uint64_t la
 uint64_t mem_object_next_data(struct mem_object *object, uint64_t pos)
 {
 	uint64_t index = pos >> PAGE_SHIFT, size = atomic_load(&object->size);
-	struct frame *frame = pos < size ? next_cached(object, &index, (size - 1) >> PAGE_SHIFT) : NULL;
+	struct frame *frame = pos < size ? mem_object_next(object, &index, (size - 1) >> PAGE_SHIFT) : NULL;
 
 	if (!frame)
 		return size;

@@ -18,15 +18,8 @@
 static struct frame *next_dirty(struct mem_object *object, uint64_t *index, uint64_t last)
 {
 	for (;;) {
-		struct frame *frame;
+		struct frame *frame = mem_object_next(object, index, last);
 
-		spin_lock(&object->index_lock);
-		frame = page_index_next(&object->pages, index);
-		if (frame && *index <= last)
-			frame_get(frame);
-		else
-			frame = NULL;
-		spin_unlock(&object->index_lock);
 		if (!frame)
 			return NULL;
 		if (frame_state(frame) & FRAME_DIRTY) {
