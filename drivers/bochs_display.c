@@ -25,7 +25,7 @@
 #define VGA_ATTRIBUTE_SHOW 0x20u  /* address source: the screen shows the memory */
 #define VGA_MISCELLANEOUS 0x02	  /* port 0x3c2 */
 #define VGA_MISCELLANEOUS_COLOR 1u /* the status register is at 0x3da */
-#define VGA_STATUS 0x1a		  /* port 0x3da; reading it makes the next write to 0x3c0 an index */
+#define VGA_STATUS 0x1a		  /* port 0x3da; once read, the next write to 0x3c0 is an index */
 
 #define DISPI_REGISTERS 0x500
 enum dispi_register {

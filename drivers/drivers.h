@@ -18,9 +18,9 @@
 void drivers_early_init(void);
 
 /*
- * ACPI, fw_cfg's DMA, PCI, the framebuffer, virtio, console input: everything that needs memory and a task to
- * sleep in. Returns when all devices of the machine have their nodes in /dev. Missing devices
- * are no error.
+ * ACPI, fw_cfg's DMA, PCI, the framebuffer, virtio, console input: everything that needs memory and
+ * a task to sleep in. Returns when all devices of the machine have their nodes in /dev. Missing
+ * devices are no error.
  */
 void drivers_init(void);
 

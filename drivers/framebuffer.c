@@ -48,7 +48,8 @@ static struct framebuffer {
 
 /* --- mmap --- */
 
-static int framebuffer_map_device(struct mem_object *object, uint64_t index, struct device_page *page)
+static int framebuffer_map_device(struct mem_object *object, uint64_t index,
+				  struct device_page *page)
 {
 	uint64_t offset = index << PAGE_SHIFT;
 
@@ -114,7 +115,10 @@ static ssize_t framebuffer_write(struct file *file, struct io_buffer *io, uint64
 
 /* --- ioctl --- */
 
-/* The one mode there is. What the fields from `activate` on say (timings, inches) is no matter here. */
+/*
+ * The one mode there is. What the fields from `activate` on say (timings, inches) is no matter
+ * here.
+ */
 static int put_mode(uintptr_t arg)
 {
 	struct fb_var_screeninfo wanted;
@@ -258,8 +262,8 @@ void framebuffer_init(void)
 	if (!mode.base && !(adapter && bochs_display_set_mode(WIDTH, HEIGHT, &mode)))
 		return;
 	if (!mode_is_usable(&mode)) {
-		log_warning("framebuffer: %ux%u, %u bits per pixel at %#lx cannot be used", mode.width,
-			    mode.height, mode.bits_per_pixel, mode.base);
+		log_warning("framebuffer: %ux%u, %u bits per pixel at %#lx cannot be used",
+			    mode.width, mode.height, mode.bits_per_pixel, mode.base);
 		return;
 	}
 	describe(&mode);

@@ -1,8 +1,8 @@
 /*
  * drivers/interrupt.c - the table of interrupt handlers.
  *
- * Way in: trap.c calls interrupt_dispatch. Vectors from TRAP_IRQ_BASE are the 16 lines of old, which
- * the I/O APIC delivers; those from TRAP_DEVICE_BASE to TRAP_TIMER are message-signalled and
+ * Way in: trap.c calls interrupt_dispatch. Vectors from TRAP_IRQ_BASE are the 16 lines of old,
+ * which the I/O APIC delivers; those from TRAP_DEVICE_BASE to TRAP_TIMER are message-signalled and
  * handed out one by one. All go to the first processor.
  *
  * Locks: interrupt_lock for changes (and the I/O APICs' registers). Dispatch takes no lock: a
@@ -89,7 +89,8 @@ int interrupt_allocate_vector(interrupt_handler handler, void *arg)
 
 interrupt_handler interrupt_handler_of(unsigned vector)
 {
-	return atomic_load_explicit(&interrupt_slots[vector - TRAP_IRQ_BASE].handler, memory_order_acquire);
+	return atomic_load_explicit(&interrupt_slots[vector - TRAP_IRQ_BASE].handler,
+				    memory_order_acquire);
 }
 
 static void interrupt_call(uint64_t vector)

@@ -16,7 +16,7 @@ void interrupt_lines_init(void);
 const struct madt *interrupt_madt(void);
 
 /*
- * Called by the trap code for vectors TRAP_IRQ_BASE to TRAP_TIMER - 1, with interrupts off: calls the
- * handler and acknowledges.
+ * Called by the trap code for vectors TRAP_IRQ_BASE to TRAP_TIMER - 1, with interrupts off: calls
+ * the handler and acknowledges.
  */
 void interrupt_dispatch(uint64_t vector);

@@ -1,9 +1,9 @@
 /*
  * drivers/lapic.c - the local APIC in xAPIC mode (SDM vol. 3, chapter 11).
  *
- * Way in: interrupt_init and each other processor's start, then the trap code (lapic_eoi), time_init
- * (calibration) and whoever sends interrupts to other processors. The registers belong to the
- * processor that reads them, at the same address for all: no locks.
+ * Way in: interrupt_init and each other processor's start, then the trap code (lapic_eoi),
+ * time_init (calibration) and whoever sends interrupts to other processors. The registers belong to
+ * the processor that reads them, at the same address for all: no locks.
  *
  * Devices' interrupts come from the I/O APIC (ioapic.c) or as messages; pin LINT0, where the old
  * PIC is connected, stays masked.
@@ -170,7 +170,8 @@ void lapic_send_init(uint32_t apic_id)
 void lapic_send_startup(uint32_t apic_id, phys_t page)
 {
 	kassert(page % PAGE_SIZE == 0 && page < 1ul << 20);
-	lapic_command(apic_id, LAPIC_COMMAND_ASSERT | LAPIC_COMMAND_STARTUP | (uint32_t)(page >> PAGE_SHIFT));
+	lapic_command(apic_id, LAPIC_COMMAND_ASSERT | LAPIC_COMMAND_STARTUP |
+				       (uint32_t)(page >> PAGE_SHIFT));
 }
 
 void lapic_timer_count_freely(void)

@@ -1,8 +1,8 @@
 /*
  * drivers/madt.c - reading the MADT (ACPI Specification 6.4, 5.2.12).
  *
- * A header, then records that begin with their type and length. Way in: drivers_init hands the table to
- * interrupt.c, and processors.c asks for the processors.
+ * A header, then records that begin with their type and length. Way in: drivers_init hands the
+ * table to interrupt.c, and processors.c asks for the processors.
  *
  * Tests: tests/host/test_madt.c.
  */
@@ -65,7 +65,8 @@ struct packed_struct madt_source_override {
 
 static void add_processor(struct madt *madt, uint32_t apic_id, uint32_t flags)
 {
-	if (!(flags & MADT_ENABLED) || apic_id > XAPIC_ID_MAX || madt->processor_count == MADT_PROCESSORS_MAX)
+	if (!(flags & MADT_ENABLED) || apic_id > XAPIC_ID_MAX ||
+	    madt->processor_count == MADT_PROCESSORS_MAX)
 		return;
 	for (unsigned i = 0; i < madt->processor_count; i++)
 		if (madt->processors[i] == apic_id)
@@ -102,7 +103,8 @@ static void add_record(struct madt *madt, const struct madt_record *record)
 		add_processor(madt, x2->apic_id, x2->flags);
 	else if (record->type == MADT_IO_APIC && record->length >= sizeof(struct madt_io_apic))
 		add_ioapic(madt, (const void *)record);
-	else if (record->type == MADT_OVERRIDE && record->length >= sizeof(struct madt_source_override))
+	else if (record->type == MADT_OVERRIDE &&
+		 record->length >= sizeof(struct madt_source_override))
 		add_override(madt, (const void *)record);
 }
 

@@ -15,7 +15,9 @@ struct madt_ioapic {
 	uint32_t first_input; /* the global number of its first input */
 };
 
-/* A line of the old interrupt controllers is connected otherwise than to the input of its number. */
+/*
+ * A line of the old interrupt controllers is connected otherwise than to the input of its number.
+ */
 struct madt_override {
 	uint8_t line;
 	uint32_t input; /* global number */
@@ -32,7 +34,7 @@ struct madt {
 };
 
 /*
- * Reads a table of `length` bytes, checked by acpi.c but for its records: what is malformed, or more
- * than fits, is left out. Pure.
+ * Reads a table of `length` bytes, checked by acpi.c but for its records: what is malformed, or
+ * more than fits, is left out. Pure.
  */
 void madt_parse(const void *table, size_t length, struct madt *madt);

@@ -85,8 +85,8 @@ static bool serial_wait_empty(void)
 }
 
 /*
- * Interrupts off from here on. Whoever cannot get it in time has it nevertheless, mixed output beats
- * none: its holder stopped, and will not give it back.
+ * Interrupts off from here on. Whoever cannot get it in time has it nevertheless, mixed output
+ * beats none: its holder stopped, and will not give it back.
  */
 static uint64_t serial_sending_begin(void)
 {

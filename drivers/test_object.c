@@ -69,8 +69,8 @@ static int wait_while_load_held(struct test_object *test, uint64_t index)
 	if (atomic_load(&test->hold_load) != index)
 		return 0;
 	atomic_fetch_add(&test->held, 1);
-	error = wait_event_mode(&test->released, atomic_load(&test->hold_load) != index, WAIT_KILLABLE,
-				UINT64_MAX);
+	error = wait_event_mode(&test->released, atomic_load(&test->hold_load) != index,
+				WAIT_KILLABLE, UINT64_MAX);
 	atomic_fetch_sub(&test->held, 1);
 	return error ? -EINTR : 0;
 }
@@ -82,7 +82,8 @@ static int wait_while_sync_held(struct test_object *test)
 	if (!atomic_load(&test->hold_sync))
 		return 0;
 	atomic_fetch_add(&test->held, 1);
-	error = wait_event_mode(&test->released, !atomic_load(&test->hold_sync), WAIT_KILLABLE, UINT64_MAX);
+	error = wait_event_mode(&test->released, !atomic_load(&test->hold_sync), WAIT_KILLABLE,
+				UINT64_MAX);
 	atomic_fetch_sub(&test->held, 1);
 	return error ? -EINTR : 0;
 }
@@ -113,8 +114,8 @@ static int test_dirty(struct mem_object *object, struct frame *frame)
 	return frame->index == atomic_load(&test->fail_dirty) ? -EIO : 0;
 }
 
-static int test_write_run(struct mem_object *object, uint64_t index, struct frame **frames, size_t count,
-			  size_t bytes)
+static int test_write_run(struct mem_object *object, uint64_t index, struct frame **frames,
+			  size_t count, size_t bytes)
 {
 	struct test_object *test = test_object_of(object);
 	int error;
@@ -341,6 +342,7 @@ static const struct file_operations test_file_operations = {
 void test_object_init(void)
 {
 	/* A block device: what it holds can be cached, synced and read ahead. */
-	if (device_register(TEST_OBJECT_MAJOR, 0, "test-object", S_IFBLK | 0600, &test_file_operations, NULL))
+	if (device_register(TEST_OBJECT_MAJOR, 0, "test-object", S_IFBLK | 0600,
+			    &test_file_operations, NULL))
 		log_warning("/dev/test-object could not be made");
 }

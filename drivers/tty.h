@@ -30,7 +30,7 @@ struct tty {
 	struct wait_queue raw_ready; /* the terminal's task sleeps here */
 
 	struct mutex read_lock;    /* RANK_INODE: who takes a line takes all of it that fits */
-	struct mutex output_lock;  /* RANK_SLEEP_LEAF: processed output reaches the driver in order */
+	struct mutex output_lock;  /* RANK_SLEEP_LEAF: what is processed goes out in order */
 	struct spinlock lock;      /* RANK_DRIVER */
 	struct tty_line line;      /* [lock] settings, input, output column */
 	struct winsize size;       /* [lock] */

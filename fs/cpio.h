@@ -18,10 +18,10 @@
 struct cpio_entry {
 	const char *name; /* NUL-terminated, as it is in the archive; valid until the next call */
 	uint32_t ino, mode, uid, gid, nlink, mtime; /* mode: S_IF* and permissions */
-	uint32_t dev_major, dev_minor;              /* with ino: which entries are links of one file */
+	uint32_t dev_major, dev_minor;              /* with ino: which are links of one file */
 	uint32_t rdev_major, rdev_minor;            /* of a device node */
 	uint32_t size;                              /* bytes of data */
-	uint64_t offset;                            /* of the data, bytes from the first archive's start */
+	uint64_t offset;                            /* of the data, from the archives' start */
 	const void *data;                           /* in memory; NULL when reading a stream */
 };
 

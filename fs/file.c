@@ -229,8 +229,9 @@ static int cached_fsync(struct file *file, uint64_t beg, uint64_t end, bool data
 	struct mem_object *object = file->inode->object;
 
 	(void)data_only;
-	return object->ops->sync ? object->ops->sync(object, beg >> PAGE_SHIFT, (end - 1) >> PAGE_SHIFT, 0)
-				 : 0;
+	return object->ops->sync
+		       ? object->ops->sync(object, beg >> PAGE_SHIFT, (end - 1) >> PAGE_SHIFT, 0)
+		       : 0;
 }
 
 static void cached_advise(struct file *file, uint64_t beg, uint64_t end, int advice)

@@ -38,7 +38,8 @@ struct file_operations {
 	int64_t (*seek)(struct file *file, int64_t offset, int whence);
 	/*
 	 * Puts names from context->position on, until `put` refuses; context->position is then
-	 * where to go on (the next_position of the last name taken). The inode is locked. 0 or -errno.
+	 * where to go on (the next_position of the last name taken). The inode is locked. 0 or
+	 * -errno.
 	 */
 	int (*readdir)(struct file *file, struct dir_context *context);
 	/* -ENOTTY where NULL. FIONBIO, FIOCLEX and the like never come here. */
@@ -47,12 +48,15 @@ struct file_operations {
 	int64_t (*fcntl)(struct file *file, unsigned command, uintptr_t arg);
 	/*
 	 * Decides what mapping this file means: sets zone->object, with a reference that mm then
-	 * drops (the zone takes its own), and zone->ops; may lower zone->max_prot. No object: private
-	 * anonymous memory. NULL: -ENODEV. The zone's place is not known yet: its length is end - beg. The
-	 * space is locked for writing.
+	 * drops (the zone takes its own), and zone->ops; may lower zone->max_prot. No object:
+	 * private anonymous memory. NULL: -ENODEV. The zone's place is not known yet: its length is
+	 * end - beg. The space is locked for writing.
 	 */
 	int (*mmap)(struct file *file, struct mem_zone *zone);
-	/* POLL* that hold now; registers with `table` (may be NULL). NULL: always readable and writable. */
+	/*
+	 * POLL* that hold now; registers with `table` (may be NULL). NULL: always readable and
+	 * writable.
+	 */
 	unsigned (*poll)(struct file *file, struct poll_table *table);
 	/*
 	 * The file is complete but for what this sets: file->data, seekable, ops (a device node
@@ -61,7 +65,9 @@ struct file_operations {
 	int (*open)(struct inode *inode, struct file *file);
 	/* The last reference went. Sleeps. */
 	void (*release)(struct file *file);
-	/* Bytes [beg, end) last when it returns; data_only: times need not. 0 or -errno. May sleep. */
+	/*
+	 * Bytes [beg, end) last when it returns; data_only: times need not. 0 or -errno. May sleep.
+	 */
 	int (*fsync)(struct file *file, uint64_t beg, uint64_t end, bool data_only);
 	/* POSIX_FADV_WILLNEED, _DONTNEED for bytes [beg, end). NULL: nothing to do. May sleep. */
 	void (*advise)(struct file *file, uint64_t beg, uint64_t end, int advice);
@@ -71,7 +77,7 @@ struct file {
 	_Atomic uint32_t refs;
 	const struct file_operations *ops; /* [I] */
 	struct inode *inode;     /* [I] */
-	struct path path;        /* [I] where it was opened, references; all NULL for pipes and the like */
+	struct path path;        /* [I] where it was opened, references; NULL for pipes and such */
 	_Atomic uint32_t flags;  /* O_*: access mode [I], O_APPEND and O_NONBLOCK may change */
 	bool readable, writable; /* [I] */
 	bool seekable;           /* [I] else lseek and pread give ESPIPE */
@@ -98,7 +104,9 @@ must_check struct file *file_create(const struct path *path, struct inode *inode
 ssize_t file_read(struct file *file, struct io_buffer *io, uint64_t *pos);
 ssize_t file_write(struct file *file, struct io_buffer *io, uint64_t *pos);
 
-/* fsync(2) of bytes [beg, end): 0, -EINVAL where there is nothing that could last, -EIO. sys_sync.c */
+/*
+ * fsync(2) of bytes [beg, end): 0, -EINVAL where there is nothing that could last, -EIO. sys_sync.c
+ */
 must_check int file_sync(struct file *file, uint64_t beg, uint64_t end, bool data_only);
 /* fallocate(2) and its errors. Takes the inode's lock. sys_allocate.c */
 must_check int file_allocate(struct file *file, int mode, int64_t offset, int64_t length);
@@ -114,7 +122,9 @@ void file_put(struct file *file);
 /* A descriptor of the calling task: a file with a reference, or NULL (EBADF). O_PATH ones too. */
 must_check struct file *file_from_descriptor(int descriptor);
 
-/* For execve: opens `path` (user's name already copied in) for execution. Checks type and x bits. */
+/*
+ * For execve: opens `path` (user's name already copied in) for execution. Checks type and x bits.
+ */
 must_check int file_open_exec(const char *path, struct file **file);
 /* Reads up to size bytes at pos into kernel memory: bytes read or -errno. */
 ssize_t file_read_kernel(struct file *file, void *buf, size_t size, uint64_t pos);

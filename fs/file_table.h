@@ -12,7 +12,7 @@ struct process;
 
 struct file_table {
 	_Atomic uint32_t users;  /* tasks; with the last all files are closed */
-	_Atomic uint32_t holders; /* /proc's readers, and the users as one: with the last it is freed */
+	_Atomic uint32_t holders; /* /proc's readers, and the users as one: the last frees it */
 	struct spinlock lock;    /* RANK_FILES: everything below */
 	unsigned capacity;       /* slots, a multiple of 64 */
 	unsigned lowest_free;    /* no free slot below it */

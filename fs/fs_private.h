@@ -58,8 +58,8 @@ void file_free(struct file *file);
 void file_init_cache(void); /* fs_init */
 
 /*
- * Adds `share` (1 writing, -1 executing) to inode->writers, unless the other side is there: then false
- * (ETXTBSY). Whoever took it subtracts it again. open.c
+ * Adds `share` (1 writing, -1 executing) to inode->writers, unless the other side is there: then
+ * false (ETXTBSY). Whoever took it subtracts it again. open.c
  */
 must_check bool inode_take_share(struct inode *inode, int share);
 
@@ -73,7 +73,8 @@ static inline void file_accessed(struct file *file)
 		return;
 	if (atomic_load_explicit(&file->flags, memory_order_relaxed) & O_NOATIME)
 		return;
-	if (!file->path.mount || !(atomic_load(&file->path.mount->flags) & (MS_NOATIME | MS_RDONLY)))
+	if (!file->path.mount ||
+	    !(atomic_load(&file->path.mount->flags) & (MS_NOATIME | MS_RDONLY)))
 		inode_accessed(file->inode);
 }
 

@@ -117,7 +117,8 @@ static int remove_old(const char *path)
 }
 
 /* One way of making a name, tried again after the way was cleared. */
-typedef int (*make_name)(struct unpacker *unpacker, const struct cpio_entry *entry, const char *arg);
+typedef int (*make_name)(struct unpacker *unpacker, const struct cpio_entry *entry,
+			 const char *arg);
 
 static int make(struct unpacker *unpacker, const struct cpio_entry *entry, make_name make_it,
 		const char *arg)

@@ -62,19 +62,23 @@ struct inode_operations {
 		      struct dentry *to, unsigned flags);
 	/* Bytes of the link into buf, no NUL: length (at most size) or -errno. */
 	ssize_t (*readlink)(struct inode *inode, char *buf, size_t size);
-	/* A link that leads straight to a file (/proc/self/exe): a path with references, or -errno. */
+	/*
+	 * A link that leads straight to a file (/proc/self/exe): a path with references, or -errno.
+	 */
 	int (*follow)(struct inode *inode, struct path *path);
 	/* New size of a regular file; inode locked. */
 	int (*truncate)(struct inode *inode, uint64_t size);
 	/*
 	 * fallocate(2): `mode` is 0 or FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE or
-	 * FALLOC_FL_ZERO_RANGE with or without it, others are -EOPNOTSUPP; a new size was checked against
-	 * the limits. Inode locked.
+	 * FALLOC_FL_ZERO_RANGE with or without it, others are -EOPNOTSUPP; a new size was checked
+	 * against the limits. Inode locked.
 	 */
 	int (*allocate)(struct inode *inode, int mode, uint64_t beg, uint64_t end);
 	/* Brings size, times etc. up to date before stat. */
 	void (*refresh)(struct inode *inode);
-	/* The last reference went: let go of inode->data. The rest is inode_put's business. Sleeps. */
+	/*
+	 * The last reference went: let go of inode->data. The rest is inode_put's business. Sleeps.
+	 */
 	void (*release)(struct inode *inode);
 };
 
@@ -87,7 +91,7 @@ struct inode {
 	uint32_t mode;                  /* S_IFMT type [I] | permission bits [lock] */
 	uint32_t uid, gid;              /* [lock] */
 	uint32_t links;                 /* [lock] */
-	uint32_t seals;                 /* [lock] F_SEAL_*: what may not be done to it any more (fs/seal.h) */
+	uint32_t seals;                 /* [lock] F_SEAL_*: what may no more be done (fs/seal.h) */
 	uint64_t device;                /* [I] of a device node: see fs/device.h */
 	uint64_t size;                  /* [lock] bytes, of what has no object (a link's text) */
 	struct mutex lock;
@@ -109,7 +113,7 @@ struct dentry {
 	uint32_t length;           /* [tree] of the name */
 	char *name;                /* [tree] owned, NUL-terminated */
 	struct dentry *parent;     /* [tree] holds a reference; the root's is itself */
-	struct inode *inode;       /* [I] once attached, a reference; until then NULL and not hashed */
+	struct inode *inode;       /* [I] once attached, a reference; before, NULL and not hashed */
 	struct list_node children; /* [tree] hashed ones, by position */
 	struct list_node sibling;  /* [tree] */
 	struct list_node hash_link; /* [tree] */

@@ -53,7 +53,8 @@ long sys_memfd_create(uintptr_t user_name, unsigned flags)
 
 	if (error == -EINVAL)
 		return error;
-	length = copy_string_from_user(name + PREFIX_LENGTH, user_name, sizeof(name) - PREFIX_LENGTH);
+	length = copy_string_from_user(name + PREFIX_LENGTH, user_name,
+				       sizeof(name) - PREFIX_LENGTH);
 	if (length < 0)
 		return length == -ENAMETOOLONG ? -EINVAL : length;
 	if (!error)

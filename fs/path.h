@@ -36,7 +36,7 @@ struct last_name {
  * walk_begin, walk_to_parent, then walk_follow for each link found there, walk_end.
  */
 struct walk {
-	struct path at;      /* references; after walk_to_parent: the directory of the last component */
+	struct path at;      /* references; after walk_to_parent: where the last component is */
 	struct path root;    /* the process's, references */
 	const char *rest;    /* still to be walked */
 	char *buffer;        /* owns `rest` once a link was followed */

@@ -181,7 +181,9 @@ static size_t ring_put(struct pipe *pipe, struct io_buffer *io, size_t size, int
 			*error = -ENOMEM;
 			break;
 		}
-		/* A part that could not be copied whole is not put in: the rest of it is unknown. */
+		/*
+		 * A part that could not be copied whole is not put in: the rest of it is unknown.
+		 */
 		if (io_get(io, (char *)frame_virt(page) + head % PAGE_SIZE, part) < part) {
 			*error = -EFAULT;
 			break;
@@ -207,7 +209,9 @@ static size_t ring_take(struct pipe *pipe, struct io_buffer *io, size_t size) RE
 		done += copied;
 		pipe->tail = (uint32_t)(pipe->tail + copied) % capacity;
 		atomic_fetch_sub_explicit(&pipe->used, (uint32_t)copied, memory_order_release);
-		/* Read to its end; but when the ring was full, the newest bytes lie at its start. */
+		/*
+		 * Read to its end; but when the ring was full, the newest bytes lie at its start.
+		 */
 		if (pipe->tail / PAGE_SIZE != slot && pipe_used(pipe) <= capacity - PAGE_SIZE)
 			slot_empty(pipe, slot);
 		if (copied < part)
@@ -315,7 +319,9 @@ static unsigned pipe_poll(struct file *file, struct poll_table *table)
 		/* A FIFO that no writer has opened yet is not hung up. */
 		if (atomic_load(&pipe->writers) == 0 && atomic_load(&pipe->writer_opens) > 0)
 			events |= POLLHUP;
-		/* Looked at last: whoever is told of the end is told of what was written before it. */
+		/*
+		 * Looked at last: whoever is told of the end is told of what was written before it.
+		 */
 		if (pipe_used(pipe) > 0)
 			events |= POLLIN | POLLRDNORM;
 	}
@@ -517,11 +523,14 @@ static struct file *open_end(struct inode *inode, uint32_t flags)
 
 int pipe_create(uint32_t flags, struct file **reader, struct file **writer)
 {
-	struct inode *inode = inode_create(anon_super, S_IFIFO | 0600, &pipe_inode_operations, NULL);
+	struct inode *inode =
+		inode_create(anon_super, S_IFIFO | 0600, &pipe_inode_operations, NULL);
 
 	if (!inode)
 		return -ENOMEM;
-	/* This reference keeps the pipe in place, so that open_end cannot run out of memory for it. */
+	/*
+	 * This reference keeps the pipe in place, so that open_end cannot run out of memory for it.
+	 */
 	if (!inode_pipe_get(inode))
 		goto put_inode;
 	*reader = open_end(inode, O_RDONLY | flags);

@@ -1,9 +1,10 @@
 /*
  * fs/procfs_mem.c - /proc/<pid>/mem: a process's memory as a file, at its own addresses (proc(5)).
  *
- * Whoever may debug the process may open it, and then reads and writes as a debugger does: protection
- * does not matter, a write to a private page makes it the process's own. The open file stays with the
- * space it was opened on; when that is left by all (exec, exit), there is nothing to read.
+ * Whoever may debug the process may open it, and then reads and writes as a debugger does:
+ * protection does not matter, a write to a private page makes it the process's own. The open file
+ * stays with the space it was opened on; when that is left by all (exec, exit), there is nothing to
+ * read.
  *
  * Not here: the copying (mm/remote_memory.c). Tests: tests/guest/proc_mem.c.
  */
@@ -37,7 +38,8 @@ static int64_t mem_seek(struct file *file, int64_t offset, int whence)
 }
 
 /* One page's part: bytes, 0 where nothing is mapped, -EFAULT for the caller's own memory. */
-static ssize_t read_part(struct mem_space *space, struct io_buffer *io, char *page, uint64_t addr, size_t size)
+static ssize_t read_part(struct mem_space *space, struct io_buffer *io, char *page, uint64_t addr,
+			 size_t size)
 {
 	size_t got = mem_space_read_remote(space, addr, page, size, true);
 	size_t put = io_put(io, page, got);
@@ -45,7 +47,8 @@ static ssize_t read_part(struct mem_space *space, struct io_buffer *io, char *pa
 	return put || put == got ? (ssize_t)put : -EFAULT;
 }
 
-static ssize_t write_part(struct mem_space *space, struct io_buffer *io, char *page, uint64_t addr, size_t size)
+static ssize_t write_part(struct mem_space *space, struct io_buffer *io, char *page, uint64_t addr,
+			  size_t size)
 {
 	size_t got = io_get(io, page, size);
 
@@ -67,7 +70,8 @@ static ssize_t mem_transfer(struct file *file, struct io_buffer *io, uint64_t ad
 	while (io->left > 0) {
 		size_t size = MIN(io->left, PAGE_SIZE - addr % PAGE_SIZE);
 
-		part = write ? write_part(space, io, page, addr, size) : read_part(space, io, page, addr, size);
+		part = write ? write_part(space, io, page, addr, size)
+			     : read_part(space, io, page, addr, size);
 		if (part <= 0)
 			break;
 		done += (size_t)part;

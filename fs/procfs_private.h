@@ -59,7 +59,8 @@ bool proc_put_number(struct dir_context *context, unsigned number, uint64_t inod
 /* "." and "..": false when there is no more room. Positions below 2 are theirs. */
 bool proc_put_dots(struct file *file, struct dir_context *context);
 /* Fixed files of the whole system below `parent`. 0 or -ENOMEM. */
-must_check int proc_add_files(struct dentry *parent, const struct proc_entry *entries, size_t count);
+must_check int proc_add_files(struct dentry *parent, const struct proc_entry *entries,
+			      size_t count);
 /* file_operations of text files. */
 extern const struct file_operations proc_text_operations;
 
@@ -96,7 +97,7 @@ struct proc_memory {
 	uint64_t shmem_pages;                               /* of file_pages */
 	uint64_t peak_resident_pages;
 	uint64_t data_pages, stack_pages, text_pages, library_pages; /* mapped, by kind */
-	uintptr_t code_beg, code_end, data_beg, data_end;   /* the program's, as far as zones tell */
+	uintptr_t code_beg, code_end, data_beg, data_end;   /* the program's, by its zones */
 	uintptr_t stack_top, brk_beg, arg_beg, arg_end, env_beg, env_end;
 };
 /* All zero for a process without memory. */
@@ -132,7 +133,9 @@ int proc_show_mounts(struct text *text, const struct proc_node *node);
 int proc_show_mountinfo(struct text *text, const struct proc_node *node);
 int proc_show_filesystems(struct text *text, const struct proc_node *node);
 
-/* procfs_system.c, procfs_processors.c, procfs_sys.c: their part of the fixed tree. 0 or -ENOMEM. */
+/*
+ * procfs_system.c, procfs_processors.c, procfs_sys.c: their part of the fixed tree. 0 or -ENOMEM.
+ */
 must_check int proc_system_init(struct dentry *root);
 must_check int proc_processors_init(struct dentry *root);
 must_check int proc_sys_init(struct dentry *root);

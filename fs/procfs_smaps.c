@@ -1,6 +1,6 @@
 /*
- * fs/procfs_smaps.c - /proc/<pid>/smaps and smaps_rollup: for each zone, or for all together, what is in
- * memory and who shares it. Formats: proc(5), Linux's Documentation/filesystems/proc.rst.
+ * fs/procfs_smaps.c - /proc/<pid>/smaps and smaps_rollup: for each zone, or for all together, what
+ * is in memory and who shares it. Formats: proc(5), Linux's Documentation/filesystems/proc.rst.
  *
  * Locks: the space for reading, so that one reading shows one moment of the zones.
  * Not here: the counting (mm/zone_usage.c). Tests: tests/guest/smaps.c.
@@ -21,7 +21,8 @@ static void print_share(struct text *text, const char *key, uint64_t share)
 }
 
 /* What both files have, in Linux's order. */
-static void print_usage(struct text *text, const struct zone_usage *usage, bool rollup, uint64_t locked)
+static void print_usage(struct text *text, const struct zone_usage *usage, bool rollup,
+			uint64_t locked)
 {
 	print_bytes(text, "Rss", usage->resident);
 	print_share(text, "Pss", usage->pss);
@@ -123,7 +124,8 @@ int proc_show_smaps_rollup(struct text *text, const struct proc_node *node)
 			locked += usage.pss - before;
 	}
 	rw_read_unlock(&space->lock);
-	text_print(text, "%08lx-%08lx ---p 00000000 00:00 0                          [rollup]\n", beg, end);
+	text_print(text, "%08lx-%08lx ---p 00000000 00:00 0                          [rollup]\n",
+		   beg, end);
 	print_usage(text, &usage, true, locked);
 	mem_space_drop(space);
 	return 0;

@@ -183,10 +183,13 @@ int proc_show_stat(struct text *text, const struct proc_node *node)
 	/* (10) minflt .. (13) cmajflt */
 	text_print(text, "%lu %lu %lu %lu ", state.minor_faults, state.child_minor_faults,
 		   state.major_faults, state.child_major_faults);
-	/* (14) utime .. (17) cstime, (18) priority, (19) nice, (20) threads, (21), (22) starttime */
+	/*
+	 * (14) utime .. (17) cstime, (18) priority, (19) nice, (20) threads, (21), (22) starttime
+	 */
 	text_print(text, "%llu %llu %llu %llu %d %d %u 0 %llu ", ticks(state.user_ns),
 		   ticks(state.system_ns), ticks(state.child_user_ns), ticks(state.child_system_ns),
-		   PRIORITY_OF_NICE_0 + state.nice, state.nice, state.threads, ticks(state.started_ns));
+		   PRIORITY_OF_NICE_0 + state.nice, state.nice, state.threads,
+		   ticks(state.started_ns));
 	/* (23) vsize, bytes; (24) rss, pages; (25) rsslim; (26) startcode .. (30) kstkeip */
 	text_print(text, "%lu %lu %llu %lu %lu %lu 0 0 ", memory.total_pages * PAGE_SIZE,
 		   memory.anon_pages + memory.file_pages, ~0ull, memory.code_beg, memory.code_end,

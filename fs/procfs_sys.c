@@ -86,7 +86,10 @@ FIXED(show_file_max, "1048576")
 
 static_assert(PROCESS_GROUPS_MAX == 32, "show_ngroups_max");
 
-/* Anything written gives back what the allocators keep for reuse; file pages stay, they are the files. */
+/*
+ * Anything written gives back what the allocators keep for reuse; file pages stay, they are the
+ * files.
+ */
 static ssize_t drop_caches_write(struct file *file, struct io_buffer *io, uint64_t pos)
 {
 	ssize_t size = (ssize_t)io->left;

@@ -1,7 +1,8 @@
 /*
  * fs/procfs_system.c - files of /proc about the system as a whole: time, load. Formats: proc(5).
  *
- * Not here: what each processor is and does (procfs_processors.c), memory (procfs_vmstat.c). Tests: tests/guest/proc_sched.c.
+ * Not here: what each processor is and does (procfs_processors.c), memory (procfs_vmstat.c). Tests:
+ * tests/guest/proc_sched.c.
  */
 #include <fs/procfs_private.h>
 #include <kernel/cmdline.h>
@@ -184,16 +185,19 @@ static int show_slabinfo(struct text *text, const struct proc_node *node)
 	if (!figures)
 		return -ENOMEM;
 	heap_for_each_cache(note_slab, figures);
-	text_print(text, "slabinfo - version: 2.1\n# name            <active_objs> <num_objs> <objsize> "
-			 "<objperslab> <pagesperslab> : tunables <limit> <batchcount> <sharedfactor> : "
-			 "slabdata <active_slabs> <num_slabs> <sharedavail>\n");
+	text_print(text,
+		   "slabinfo - version: 2.1\n# name            <active_objs> <num_objs> <objsize> "
+		   "<objperslab> <pagesperslab> : tunables <limit> <batchcount> <sharedfactor> : "
+		   "slabdata <active_slabs> <num_slabs> <sharedavail>\n");
 	for (size_t i = 0; i < figures->count; i++)
 		text_print(text,
-			   "%-17s %6lu %6lu %6lu %4u %4u : tunables %4u %4u %4u : slabdata %6lu %6lu %6u\n",
+			   "%-17s %6lu %6lu %6lu %4u %4u : tunables %4u %4u %4u : slabdata %6lu "
+			   "%6lu %6u\n",
 			   figures->caches[i].name, figures->caches[i].live,
-			   figures->caches[i].slabs * figures->caches[i].per_slab, figures->caches[i].size,
-			   figures->caches[i].per_slab, figures->caches[i].pages, 0, 0, 0,
-			   figures->caches[i].slabs, figures->caches[i].slabs, 0);
+			   figures->caches[i].slabs * figures->caches[i].per_slab,
+			   figures->caches[i].size, figures->caches[i].per_slab,
+			   figures->caches[i].pages, 0, 0, 0, figures->caches[i].slabs,
+			   figures->caches[i].slabs, 0);
 	kfree(figures);
 	return 0;
 }
@@ -223,5 +227,6 @@ int proc_system_init(struct dentry *root)
 	load_init();
 	if (!error)
 		error = tree_add_directory(root, "sysvipc", 0555, &sysvipc);
-	return error ? error : proc_add_files(sysvipc, sysvipc_entries, ARRAY_SIZE(sysvipc_entries));
+	return error ? error
+		     : proc_add_files(sysvipc, sysvipc_entries, ARRAY_SIZE(sysvipc_entries));
 }

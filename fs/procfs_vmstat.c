@@ -1,8 +1,9 @@
 /*
- * fs/procfs_vmstat.c - /proc/meminfo and /proc/vmstat: the memory of the system as a whole. Formats: proc(5).
+ * fs/procfs_vmstat.c - /proc/meminfo and /proc/vmstat: the memory of the system as a whole.
+ * Formats: proc(5).
  *
- * Both are written from one struct memory_state. What stos does not have (swap, huge pages, a list of
- * inactive pages) is 0 or left out.
+ * Both are written from one struct memory_state. What stos does not have (swap, huge pages, a list
+ * of inactive pages) is 0 or left out.
  *
  * Tests: tests/guest/smaps.c, fault_counts.c.
  */
@@ -81,7 +82,9 @@ int proc_show_vmstat(struct text *text, const struct proc_node *node)
 	text_print(text, "nr_free_pages %lu\nnr_anon_pages %lu\nnr_mapped %lu\nnr_file_pages %lu\n",
 		   state.free, state.kinds[FRAME_ANON], state.cached.mapped,
 		   state.cached.file + state.cached.shmem);
-	text_print(text, "nr_dirty %lu\nnr_writeback %lu\nnr_slab_reclaimable 0\nnr_slab_unreclaimable %lu\n",
+	text_print(text,
+		   "nr_dirty %lu\nnr_writeback %lu\nnr_slab_reclaimable 0\nnr_slab_unreclaimable "
+		   "%lu\n",
 		   state.cached.dirty, state.cached.writeback, heap_bytes() / PAGE_SIZE);
 	text_print(text, "nr_shmem %lu\nnr_page_table_pages %lu\npgfault %lu\npgmajfault %lu\n",
 		   state.cached.shmem, state.kinds[FRAME_TABLE], state.faults, state.major_faults);

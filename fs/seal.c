@@ -58,7 +58,9 @@ int file_get_seals(struct file *file)
 	return has_seals(file->inode) ? (int)seals_of(file->inode) : -EINVAL;
 }
 
-/* Page by page, as the bytes go into the cache: a page that would grow the file is refused whole. */
+/*
+ * Page by page, as the bytes go into the cache: a page that would grow the file is refused whole.
+ */
 int seal_check_write(const struct inode *inode, uint64_t pos, size_t *left)
 {
 	uint64_t size = inode_size(inode);

@@ -1,8 +1,8 @@
 /*
  * fs/seal.h - seals: what may not be done to a file in memory any more (fcntl(2), "File Sealing").
  *
- * Regular files of tmpfs have them; all but those of memfd_create(2) with MFD_ALLOW_SEALING are born
- * with F_SEAL_SEAL, so that there are never others.
+ * Regular files of tmpfs have them; all but those of memfd_create(2) with MFD_ALLOW_SEALING are
+ * born with F_SEAL_SEAL, so that there are never others.
  */
 #pragma once
 
@@ -13,7 +13,9 @@ int file_add_seals(struct file *file, uint32_t seals);
 /* F_GET_SEALS: the set, or -EINVAL. */
 int file_get_seals(struct file *file);
 
-/* A write of *left bytes at `pos`, of which less may be allowed: 0 or -EPERM. The inode is locked. */
+/*
+ * A write of *left bytes at `pos`, of which less may be allowed: 0 or -EPERM. The inode is locked.
+ */
 must_check int seal_check_write(const struct inode *inode, uint64_t pos, size_t *left);
 /* Bytes become zeros (fallocate): 0 or -EPERM. The inode is locked. */
 must_check int seal_check_clear(const struct inode *inode);

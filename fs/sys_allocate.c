@@ -38,7 +38,8 @@ static int check_type(const struct inode *inode)
 }
 
 /* The order of the errors is Linux's. */
-static int check_request(const struct file *file, int mode, int64_t offset, int64_t length, int64_t *end)
+static int check_request(const struct file *file, int mode, int64_t offset, int64_t length,
+			 int64_t *end)
 {
 	int error;
 

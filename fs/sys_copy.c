@@ -17,7 +17,8 @@
 #define COPY_CHUNK 65536u /* bytes copied through the kernel at a time */
 
 /* `count` bytes from *in_pos to *out_pos, which move; ends at a short read or write. */
-static long copy_chunks(struct file *out, uint64_t *out_pos, struct file *in, uint64_t *in_pos, size_t count)
+static long copy_chunks(struct file *out, uint64_t *out_pos, struct file *in, uint64_t *in_pos,
+			size_t count)
 {
 	void *buffer = kmalloc(COPY_CHUNK);
 	ssize_t got = 0, put = 0;
@@ -54,7 +55,8 @@ static int check_sendfile(const struct file *out, const struct file *in)
 	return 0;
 }
 
-static long send_to(struct file *out, struct file *in, uint64_t *pos, size_t count) NO_THREAD_SAFETY_ANALYSIS
+static long send_to(struct file *out, struct file *in, uint64_t *pos,
+		    size_t count) NO_THREAD_SAFETY_ANALYSIS
 {
 	long done;
 
@@ -112,15 +114,18 @@ static int check_copy(const struct file *out, const struct file *in)
 		return -EISDIR;
 	if (!S_ISREG(in_mode) || !S_ISREG(out_mode))
 		return -EINVAL;
-	if (!in->readable || !out->writable || (atomic_load(&((struct file *)out)->flags) & O_APPEND))
+	if (!in->readable || !out->writable ||
+	    (atomic_load(&((struct file *)out)->flags) & O_APPEND))
 		return -EBADF;
 	return 0;
 }
 
 /* As much of *count as there is and may be: 0 or -errno. */
-static int check_ranges(const struct file *out, uint64_t out_pos, const struct file *in, uint64_t in_pos, size_t *count)
+static int check_ranges(const struct file *out, uint64_t out_pos, const struct file *in,
+			uint64_t in_pos, size_t *count)
 {
-	uint64_t size = inode_size(in->inode), limit = MIN(fs_limit(RLIMIT_FSIZE), (uint64_t)INT64_MAX);
+	uint64_t size = inode_size(in->inode),
+		 limit = MIN(fs_limit(RLIMIT_FSIZE), (uint64_t)INT64_MAX);
 
 	if (in_pos + *count < in_pos || out_pos + *count < out_pos)
 		return -EOVERFLOW;
@@ -153,8 +158,8 @@ static int range_end(struct file *file, uintptr_t offset, uint64_t pos)
 	return 0;
 }
 
-static long copy_range(struct file *out, uintptr_t out_offset, struct file *in, uintptr_t in_offset, size_t count,
-		       unsigned flags)
+static long copy_range(struct file *out, uintptr_t out_offset, struct file *in, uintptr_t in_offset,
+		       size_t count, unsigned flags)
 {
 	uint64_t in_pos, out_pos;
 	long done = range_begin(in, in_offset, &in_pos);
@@ -176,8 +181,8 @@ static long copy_range(struct file *out, uintptr_t out_offset, struct file *in, 
 	return done;
 }
 
-long sys_copy_file_range(int in_fd, uintptr_t in_offset, int out_fd, uintptr_t out_offset, size_t count,
-			 unsigned flags)
+long sys_copy_file_range(int in_fd, uintptr_t in_offset, int out_fd, uintptr_t out_offset,
+			 size_t count, unsigned flags)
 {
 	struct borrowed_file in, out;
 	long done = -EBADF;

@@ -90,8 +90,8 @@ static const void *lock_owner(const struct file *file, bool by_file)
 }
 
 /*
- * Another thread closed the descriptor while we took the lock, and may have dropped the table's locks
- * before there was ours: it goes now, as if we had come first.
+ * Another thread closed the descriptor while we took the lock, and may have dropped the table's
+ * locks before there was ours: it goes now, as if we had come first.
  */
 static int check_still_open(struct file *file, int fd)
 {

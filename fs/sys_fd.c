@@ -1,7 +1,8 @@
 /*
  * fs/sys_fd.c - dup, dup2, dup3, ioctl.
  *
- * Not here: fcntl (sys_fcntl.c), fsync (sys_sync.c), what a device's ioctl means (the file's own operations).
+ * Not here: fcntl (sys_fcntl.c), fsync (sys_sync.c), what a device's ioctl means (the file's own
+ * operations).
  */
 #include <asm/ioctls.h>
 #include <fs/file_table.h>

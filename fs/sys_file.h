@@ -138,5 +138,5 @@ long sys_fallocate(int fd, int mode, int64_t offset, int64_t length);
 
 /* fs/sys_copy.c */
 long sys_sendfile(int out_fd, int in_fd, uintptr_t offset, size_t count);
-long sys_copy_file_range(int in_fd, uintptr_t in_offset, int out_fd, uintptr_t out_offset, size_t count,
-			 unsigned flags);
+long sys_copy_file_range(int in_fd, uintptr_t in_offset, int out_fd, uintptr_t out_offset,
+			 size_t count, unsigned flags);

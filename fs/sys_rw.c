@@ -48,7 +48,8 @@ static inline long transfer(int fd, uintptr_t buf, size_t count, bool writes)
 		done = (writes ? file_write : file_read)(borrowed.file, &io, &borrowed.file->pos);
 		position_unlock(&borrowed, locked);
 	} else {
-		done = (writes ? borrowed.file->writable : borrowed.file->readable) ? -EFAULT : -EBADF;
+		done = (writes ? borrowed.file->writable : borrowed.file->readable) ? -EFAULT
+										    : -EBADF;
 	}
 	file_return(&borrowed);
 	return done;
@@ -102,8 +103,8 @@ long sys_pwrite64(int fd, uintptr_t buf, size_t count, int64_t offset)
 /* --- lseek --- */
 
 /*
- * Holes are the pages that a file in memory does not have. Other files are all data to their end, which
- * is a hole: so lseek(2) allows.
+ * Holes are the pages that a file in memory does not have. Other files are all data to their end,
+ * which is a hole: so lseek(2) allows.
  */
 static int64_t seek_data_or_hole(const struct file *file, int64_t offset, int whence, int64_t size)
 {

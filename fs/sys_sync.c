@@ -1,8 +1,8 @@
 /*
  * fs/sys_sync.c - fsync, fdatasync, sync_file_range, sync, syncfs: what was written lasts.
  *
- * A file's own operation writes its dirty pages (mm/write_back.c does the work for those with a page
- * cache); an error is told to the caller, and what could not be written stays dirty.
+ * A file's own operation writes its dirty pages (mm/write_back.c does the work for those with a
+ * page cache); an error is told to the caller, and what could not be written stays dirty.
  *
  * Not here: O_SYNC (file.c), msync (mm/mem_sync.c). Tests: tests/guest/fsync.c, test_object.c.
  */
@@ -50,7 +50,9 @@ long sys_fdatasync(int fd)
 #define SYNC_FILE_RANGE_ALL                                                                        \
 	(SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER)
 
-/* Write-back never goes on behind a caller's back: writing is waiting, and waiting alone is done. */
+/*
+ * Write-back never goes on behind a caller's back: writing is waiting, and waiting alone is done.
+ */
 static int sync_range(struct file *file, uint64_t beg, uint64_t end, unsigned flags)
 {
 	uint32_t mode = file->inode->mode;
@@ -77,8 +79,8 @@ long sys_sync_file_range(int fd, int64_t offset, int64_t length, unsigned flags)
 		 __builtin_add_overflow(offset, length, &end))
 		result = -EINVAL;
 	else
-		result = sync_range(borrowed.file, (uint64_t)offset, length ? (uint64_t)end : INT64_MAX,
-				    flags);
+		result = sync_range(borrowed.file, (uint64_t)offset,
+				    length ? (uint64_t)end : INT64_MAX, flags);
 	file_return(&borrowed);
 	return result;
 }

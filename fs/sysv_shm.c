@@ -1,14 +1,15 @@
 /*
  * fs/sysv_shm.c - System V shared memory: shmget(2), shmop(2), shmctl(2), sysvipc(7).
  *
- * A segment is a nameless file of tmpfs with an id, a key and rights of its own. Attaching opens that
- * file and maps it shared; the zone's operations count attaches as zones come (fork, a split) and go, and
- * the last detach of a segment that IPC_RMID marked removes it.
+ * A segment is a nameless file of tmpfs with an id, a key and rights of its own. Attaching opens
+ * that file and maps it shared; the zone's operations count attaches as zones come (fork, a split)
+ * and go, and the last detach of a segment that IPC_RMID marked removes it.
  *
  *   ids[] -> struct shm_segment <- struct file (data) <- zones
  *
  * A segment lives while it is in the table or a file of it is open; its memory goes with its inode.
- * An id is the place in the table and, above that, how often the place was used: an old id finds nothing.
+ * An id is the place in the table and, above that, how often the place was used: an old id finds
+ * nothing.
  *
  * Locks: shm_lock for the table and the segments' fields. Nothing is called under it.
  * Tests: tests/guest/sysv_shm.c.
@@ -66,7 +67,8 @@ static void segment_put(struct shm_segment *segment)
 
 static struct shm_segment *find_id(int id) REQUIRES(shm_lock)
 {
-	struct shm_segment *segment = id >= 0 && id % ID_PLACES < SHMMNI ? segments[id % ID_PLACES] : NULL;
+	struct shm_segment *segment =
+		id >= 0 && id % ID_PLACES < SHMMNI ? segments[id % ID_PLACES] : NULL;
 
 	return segment && segment->id == id ? segment : NULL;
 }
@@ -142,7 +144,7 @@ static int segment_create(int key, size_t size, int flags, struct shm_segment **
 		kfree(segment);
 		return error;
 	}
-	atomic_store(&segment->inode->object->size, size); /* its size for good, not yet known to others */
+	atomic_store(&segment->inode->object->size, size); /* for good, nobody knows it yet */
 	atomic_init(&segment->refs, 1);
 	segment->size = size;
 	segment->key = key;
@@ -155,7 +157,8 @@ static int segment_create(int key, size_t size, int flags, struct shm_segment **
 	return 0;
 }
 
-static int use_existing(const struct shm_segment *segment, size_t size, int flags) REQUIRES(shm_lock)
+static int use_existing(const struct shm_segment *segment, size_t size, int flags)
+	REQUIRES(shm_lock)
 {
 	int error;
 
@@ -307,7 +310,8 @@ static int open_segment(int id, int flags, struct file **result)
 
 long sys_shmat(int id, uintptr_t addr, int flags)
 {
-	int prot = PROT_READ | (flags & SHM_RDONLY ? 0 : PROT_WRITE) | (flags & SHM_EXEC ? PROT_EXEC : 0);
+	int prot = PROT_READ | (flags & SHM_RDONLY ? 0 : PROT_WRITE) |
+		   (flags & SHM_EXEC ? PROT_EXEC : 0);
 	int place = addr ? flags & SHM_REMAP ? MAP_FIXED : MAP_FIXED_NOREPLACE : 0;
 	int error = check_address(&addr, flags);
 	struct shm_segment *segment;
@@ -319,7 +323,8 @@ long sys_shmat(int id, uintptr_t addr, int flags)
 	if (error)
 		return error;
 	segment = file->data;
-	error = mem_map(current_task()->space, addr, segment->size, prot, MAP_SHARED | place, file, 0, &result);
+	error = mem_map(current_task()->space, addr, segment->size, prot, MAP_SHARED | place, file,
+			0, &result);
 	uncount_attach(segment);
 	file_put(file);
 	if (error)
@@ -336,7 +341,8 @@ long sys_shmdt(uintptr_t addr)
 
 /* --- shmctl --- */
 
-static void describe(const struct shm_segment *segment, struct shmid64_ds *description) REQUIRES(shm_lock)
+static void describe(const struct shm_segment *segment, struct shmid64_ds *description)
+	REQUIRES(shm_lock)
 {
 	*description = (struct shmid64_ds){
 		.shm_perm = {
@@ -421,7 +427,8 @@ static long ipc_info(uintptr_t buf)
 static long shm_info(uintptr_t buf)
 {
 	struct shm_sums sums = shm_sum();
-	struct shm_info info = {.used_ids = sums.count, .shm_tot = sums.pages, .shm_rss = sums.resident};
+	struct shm_info info = {
+		.used_ids = sums.count, .shm_tot = sums.pages, .shm_rss = sums.resident};
 
 	return put_user(buf, info) ? -EFAULT : sums.highest;
 }
@@ -545,16 +552,20 @@ int proc_show_sysv_shm(struct text *text, const struct proc_node *node)
 	int id;
 
 	(void)node;
-	text_print(text, "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  "
-			 "cuid  cgid      atime      dtime      ctime                   rss                  swap\n");
+	text_print(
+		text,
+		"       key      shmid perms                  size  cpid  lpid nattch   uid   gid  "
+		"cuid  cgid      atime      dtime      ctime                   rss                 "
+		" swap\n");
 	for (int i = 0; i < SHMMNI; i++) {
 		if (!describe_place(i, &d, &id, &resident))
 			continue;
-		text_print(text, "%10d %10d  %4o %21lu %5u %5u  %5lu %5u %5u %5u %5u ", d.shm_perm.key, id,
-			   d.shm_perm.mode, d.shm_segsz, (unsigned)d.shm_cpid, (unsigned)d.shm_lpid,
-			   d.shm_nattch, d.shm_perm.uid, d.shm_perm.gid, d.shm_perm.cuid, d.shm_perm.cgid);
-		text_print(text, "%10ld %10ld %10ld %21lu %21u\n", d.shm_atime, d.shm_dtime, d.shm_ctime,
-			   resident * PAGE_SIZE, 0u);
+		text_print(text, "%10d %10d  %4o %21lu %5u %5u  %5lu %5u %5u %5u %5u ",
+			   d.shm_perm.key, id, d.shm_perm.mode, d.shm_segsz, (unsigned)d.shm_cpid,
+			   (unsigned)d.shm_lpid, d.shm_nattch, d.shm_perm.uid, d.shm_perm.gid,
+			   d.shm_perm.cuid, d.shm_perm.cgid);
+		text_print(text, "%10ld %10ld %10ld %21lu %21u\n", d.shm_atime, d.shm_dtime,
+			   d.shm_ctime, resident * PAGE_SIZE, 0u);
 	}
 	return 0;
 }

@@ -7,8 +7,9 @@
  *
  * Limits: each page that enters a file's cache is charged (load, tmpfs_adopt) against the super
  * block's limit, half of RAM unless size= says otherwise, and discharged when it leaves
- * (truncate, fallocate) or when the object goes (destroy). A full file system is ENOSPC in write(2), SIGBUS
- * through a mapping. Inodes are limited likewise, since their memory is the kernel's own.
+ * (truncate, fallocate) or when the object goes (destroy). A full file system is ENOSPC in
+ * write(2), SIGBUS through a mapping. Inodes are limited likewise, since their memory is the
+ * kernel's own.
  *
  *   struct super_block -> struct tmpfs <- struct tmpfs_file (mem_object) <- struct inode
  *
@@ -166,7 +167,7 @@ static int make_pages(struct tmpfs_file *file, uint64_t first, uint64_t last)
 static int check_seals(const struct inode *inode, int mode, uint64_t end)
 {
 	bool clears = mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE);
-	bool grows = !(mode & FALLOC_FL_PUNCH_HOLE) && end > inode_size(inode); /* KEEP_SIZE or not */
+	bool grows = !(mode & FALLOC_FL_PUNCH_HOLE) && end > inode_size(inode); /* or KEEP_SIZE */
 	int error = clears ? seal_check_clear(inode) : 0;
 
 	return !error && grows ? seal_check_size(inode, end) : error;

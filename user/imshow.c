@@ -151,8 +151,8 @@ static struct place find_place(const struct screen *screen, const struct ppm *pi
 }
 
 /* The screen's row `y`, from edge to edge. */
-static void draw_row(const struct screen *screen, const struct ppm *picture, const struct place *place,
-		     size_t y, unsigned char *row)
+static void draw_row(const struct screen *screen, const struct ppm *picture,
+		     const struct place *place, size_t y, unsigned char *row)
 {
 	static const unsigned char black[3];
 	size_t down = (size_t)((long)y - place->top); /* huge above the picture */
@@ -162,8 +162,9 @@ static void draw_row(const struct screen *screen, const struct ppm *picture, con
 		const unsigned char *rgb = black;
 
 		if (down < place->height && right < place->width)
-			rgb = picture->rgb + 3 * (down * picture->height / place->height * picture->width +
-						  right * picture->width / place->width);
+			rgb = picture->rgb +
+			      3 * (down * picture->height / place->height * picture->width +
+				   right * picture->width / place->width);
 		put_pixel(screen, row, rgb);
 	}
 }

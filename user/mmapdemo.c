@@ -2,10 +2,11 @@
  * user/mmapdemo.c - mmapdemo FILE: what mapping a file does, and what writes through it do.
  *
  * Part one maps the file twice, lazily and eagerly, and counts the pages that are present (by
- * pagemap), the free pages of the machine, the page faults (getrusage) and the time of each step: in
- * virtual time, `./stos run --qemu='-icount shift=0,sleep=off'`, a nanosecond is an instruction. Part two has a private and a shared mapping of the
- * file's first page, lets the parent and a forked child write one letter after another, and
- * asks after each step what the letter is for everybody. Each row says what it should be.
+ * pagemap), the free pages of the machine, the page faults (getrusage) and the time of each step:
+ * in virtual time, `./stos run --qemu='-icount shift=0,sleep=off'`, a nanosecond is an instruction.
+ * Part two has a private and a shared mapping of the file's first page, lets the parent and a
+ * forked child write one letter after another, and asks after each step what the letter is for
+ * everybody. Each row says what it should be.
  *
  * Free pages are checked on stos only; on Linux others use memory as well.
  */
@@ -67,7 +68,8 @@ static struct cost cost_now(void)
 
 	if (getrusage(RUSAGE_SELF, &used) < 0 || clock_gettime(CLOCK_MONOTONIC, &time) < 0)
 		give_up("getrusage, clock_gettime: %s", strerror(errno));
-	return (struct cost){used.ru_minflt + used.ru_majflt, time.tv_sec * 1000000000L + time.tv_nsec};
+	return (struct cost){used.ru_minflt + used.ru_majflt,
+			     time.tv_sec * 1000000000L + time.tv_nsec};
 }
 
 static struct cost cost_since(struct cost before)
@@ -90,7 +92,8 @@ static char *map_private(int fd, size_t pages, int extra)
 
 static struct usage measure(const char *address, size_t pages, struct cost cost)
 {
-	return (struct usage){pages, count_present(address, pages), free_pages(), cost.faults, cost.ns};
+	return (struct usage){pages, count_present(address, pages), free_pages(), cost.faults,
+			      cost.ns};
 }
 
 static struct cost read_pages(const char *address, size_t pages)
@@ -138,15 +141,16 @@ static char *load(int fd, size_t pages, int extra, struct usage *mapped)
 
 static void show_loading(int fd, size_t file_bytes, size_t pages, bool *all)
 {
-	struct usage none = {0, 0, free_pages(), 0, 0}, lazy, touched, read, eager, eager_read, after;
+	struct usage none = {0, 0, free_pages(), 0, 0}, lazy, touched, read, eager, eager_read,
+		     after;
 	bool copies = true;
 	char *mapping;
 
 	(void)cost_since(cost_now()); /* its own pages come in before they are counted */
 	mapping = load(fd, pages, 0, &lazy);
 	printf("\n1. Loading: %zu pages of the file, mapped private\n\n", pages);
-	printf("  %-34s %8s %9s %11s %8s %7s %9s\n", "", "mapped", "present", "free pages", "change",
-	       "faults", "ns");
+	printf("  %-34s %8s %9s %11s %8s %7s %9s\n", "", "mapped", "present", "free pages",
+	       "change", "faults", "ns");
 	print_usage("before", &none, none.free);
 	print_usage("mapped lazily", &lazy, none.free);
 	touched = measure(mapping, pages, read_pages(mapping, 1));

@@ -93,8 +93,8 @@ static enum ppm_result read_header(struct cursor *cursor, struct header *header)
 	const unsigned char *magic = cursor->at;
 	enum ppm_result result;
 
-	if (cursor->end - cursor->at < 3 || magic[0] != 'P' || (magic[1] != '6' && magic[1] != '3') ||
-	    (!is_space(magic[2]) && magic[2] != '#'))
+	if (cursor->end - cursor->at < 3 || magic[0] != 'P' ||
+	    (magic[1] != '6' && magic[1] != '3') || (!is_space(magic[2]) && magic[2] != '#'))
 		return PPM_OTHER_FORMAT;
 	header->text = magic[1] == '3';
 	cursor->at += 2;
@@ -120,7 +120,8 @@ static uint64_t least_bytes(const struct header *header)
 	return header->largest > SHOWN_MAX ? 2 * samples : samples;
 }
 
-static enum ppm_result read_sample(struct cursor *cursor, const struct header *header, uint32_t *sample)
+static enum ppm_result read_sample(struct cursor *cursor, const struct header *header,
+				   uint32_t *sample)
 {
 	if (header->text)
 		return read_number(cursor, header->largest, PPM_BAD_SAMPLE, sample);
@@ -141,7 +142,8 @@ static enum ppm_result read_samples(struct cursor *cursor, const struct header *
 
 		if (result != PPM_GOOD)
 			return result;
-		rgb[i] = (unsigned char)((sample * SHOWN_MAX + header->largest / 2) / header->largest);
+		rgb[i] = (unsigned char)((sample * SHOWN_MAX + header->largest / 2) /
+					 header->largest);
 	}
 	return PPM_GOOD;
 }

@@ -9,9 +9,9 @@
 #include <stddef.h>
 
 /*
- * The four below are builtins of the compiler, which copies, fills and compares a few bytes of known
- * number in place and calls the functions otherwise; -ffreestanding alone would always call. The test on
- * the host gives them names of its own first.
+ * The four below are builtins of the compiler, which copies, fills and compares a few bytes of
+ * known number in place and calls the functions otherwise; -ffreestanding alone would always call.
+ * The test on the host gives them names of its own first.
  */
 #ifndef memcpy
 #define memcpy(to, from, bytes) __builtin_memcpy(to, from, bytes)

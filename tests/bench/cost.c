@@ -8,9 +8,9 @@
  *   end                           all is done; then the machine is powered off
  *   failed WHERE: WHY             instead of the end
  *
- * Which rows is written in the file /cost.rows, one name in a line; behind it, after a space, may be
- * how many samples (tools/profile.py). When it is not process 1, the arguments are the rows; none
- * means all. Without QEMU's -icount ticks are those of the processor's counter.
+ * Which rows is written in the file /cost.rows, one name in a line; behind it, after a space, may
+ * be how many samples (tools/profile.py). When it is not process 1, the arguments are the rows;
+ * none means all. Without QEMU's -icount ticks are those of the processor's counter.
  *
  * It runs with one thread, one processor and transparent huge pages off but for the row about them.
  */
@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #define SELECTION "/cost.rows"
+#define SAMPLES 5
 
 uint64_t clock_cost;
 
@@ -115,10 +116,10 @@ static uint64_t memory_total(const struct cost_row *row)
 }
 
 static const struct cost_row boot_table[] = {
-	{.name = "boot", .sample = boot, .units = 1, .samples = 1},
-	{.name = "memory_total_kib", .sample = memory_total, .units = 1, .samples = 1},
-	{.name = "memory_free_kib", .sample = memory_free, .units = 1, .samples = 1},
-	{.name = "memory_cached_kib", .sample = memory_cached, .units = 1, .samples = 1},
+	{.name = "boot", .sample = boot, .units = 1, .once = true},
+	{.name = "memory_total_kib", .sample = memory_total, .units = 1, .once = true},
+	{.name = "memory_free_kib", .sample = memory_free, .units = 1, .once = true},
+	{.name = "memory_cached_kib", .sample = memory_cached, .units = 1, .once = true},
 };
 
 static const struct cost_rows boot_rows = {boot_table, sizeof(boot_table) / sizeof(*boot_table)};
@@ -132,7 +133,7 @@ static void row_run(const struct cost_row *row, unsigned samples)
 	must(samples <= sizeof(taken) / sizeof(*taken));
 	if (row->begin)
 		row->begin(row);
-	for (unsigned i = 0; i < row->warm_ups; i++)
+	if (!row->once)
 		(void)row->sample(row);
 	for (unsigned i = 0; i < samples; i++)
 		taken[i] = row->sample(row);
@@ -148,6 +149,7 @@ static void row_run(const struct cost_row *row, unsigned samples)
 /* How many samples of this row are wanted; 0: none. A name may have the number behind it. */
 static unsigned samples_wanted(const struct cost_row *row, char **names, int count)
 {
+	unsigned usual = row->once ? 1 : SAMPLES;
 	size_t length = strlen(row->name);
 
 	for (int i = 0; i < count; i++) {
@@ -156,9 +158,9 @@ static unsigned samples_wanted(const struct cost_row *row, char **names, int cou
 		if (names[i][length] == ' ')
 			return (unsigned)atoi(names[i] + length);
 		if (names[i][length] == '\0')
-			return row->samples;
+			return usual;
 	}
-	return count == 0 ? row->samples : 0;
+	return count == 0 ? usual : 0;
 }
 
 static void rows_run(char **names, int count)

@@ -17,13 +17,14 @@
 #define RW (PROT_READ | PROT_WRITE)
 
 /*
- * One row: a sample does `units` units of the work and tells the ticks they took. The first
- * sample, `warm_ups` of them, is thrown away: it fills caches and makes the kernel's pools grow.
+ * One row: a sample does `units` units of the work and tells the ticks they took. Five are taken,
+ * after one that is thrown away: it fills caches and makes the kernel's pools grow.
  */
 struct cost_row {
 	const char *name; /* as tools/stoslib/bench_rows.py knows it */
 	uint64_t (*sample)(const struct cost_row *row);
-	unsigned units, samples, warm_ups;
+	unsigned units;
+	bool once; /* there is only one moment to take it at */
 	unsigned long size; /* what the row is about, if a row like it has another */
 	void (*begin)(const struct cost_row *row);
 	void (*end)(const struct cost_row *row);

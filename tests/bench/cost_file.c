@@ -1,5 +1,6 @@
 /*
- * cost_file.c - rows of the program `cost` about a file whose pages are all in the cache: see cost.h.
+ * cost_file.c - rows of the program `cost` about a file whose pages are all in the cache: see
+ * cost.h.
  *
  * The file lies in the root file system, which is tmpfs in both kernels.
  */
@@ -82,7 +83,7 @@ static uint64_t write_4k(const struct cost_row *row)
 }
 
 #define ROW(function)                                                                              \
-	{.name = #function, .sample = function, .units = PAGES, .samples = 5, .warm_ups = 1,       \
+	{.name = #function, .sample = function, .units = PAGES,       \
 	 .begin = file_make, .end = file_unmake}
 
 static const struct cost_row table[] = {

@@ -127,21 +127,21 @@ static void zones_unmake(const struct cost_row *row)
 }
 
 #define ZONES(count)                                                                               \
-	{.name = "zones_fault_" #count, .sample = anon_write_fault, .units = 512, .samples = 5,    \
-	 .warm_ups = 1, .size = count, .begin = zones_make, .end = zones_unmake},                  \
-	{.name = "zones_mmap_" #count, .sample = mmap_munmap, .units = 200, .samples = 5,          \
-	 .warm_ups = 1, .size = count, .begin = zones_make, .end = zones_unmake}
+	{.name = "zones_fault_" #count, .sample = anon_write_fault, .units = 512,                  \
+	 .size = count, .begin = zones_make, .end = zones_unmake},                                 \
+	{.name = "zones_mmap_" #count, .sample = mmap_munmap, .units = 200,                        \
+	 .size = count, .begin = zones_make, .end = zones_unmake}
 
 /* clang-format off */
 static const struct cost_row table[] = {
-	{.name = "mmap_munmap", .sample = mmap_munmap, .units = 500, .samples = 5, .warm_ups = 1},
-	{.name = "mprotect_split_merge", .sample = mprotect_split_merge, .units = 300, .samples = 5, .warm_ups = 1},
-	{.name = "mremap_in_place", .sample = mremap_in_place, .units = 300, .samples = 5, .warm_ups = 1},
-	{.name = "anon_read_fault", .sample = anon_read_fault, .units = PAGES, .samples = 5, .warm_ups = 1},
-	{.name = "anon_write_fault", .sample = anon_write_fault, .units = PAGES, .samples = 5, .warm_ups = 1},
-	{.name = "huge_write_fault", .sample = huge_write_fault, .units = 2 * PAGES, .samples = 5, .warm_ups = 1},
-	{.name = "populate", .sample = populate, .units = PAGES, .samples = 5, .warm_ups = 1},
-	{.name = "munmap_resident", .sample = munmap_resident, .units = PAGES, .samples = 5, .warm_ups = 1},
+	{.name = "mmap_munmap", .sample = mmap_munmap, .units = 500},
+	{.name = "mprotect_split_merge", .sample = mprotect_split_merge, .units = 300},
+	{.name = "mremap_in_place", .sample = mremap_in_place, .units = 300},
+	{.name = "anon_read_fault", .sample = anon_read_fault, .units = PAGES},
+	{.name = "anon_write_fault", .sample = anon_write_fault, .units = PAGES},
+	{.name = "huge_write_fault", .sample = huge_write_fault, .units = 2 * PAGES},
+	{.name = "populate", .sample = populate, .units = PAGES},
+	{.name = "munmap_resident", .sample = munmap_resident, .units = PAGES},
 	ZONES(10),
 	ZONES(1000),
 	ZONES(50000),

@@ -210,18 +210,24 @@ static uint64_t pipe_round_trip(const struct cost_row *row)
 	return taken;
 }
 
+#define RESIDENT_ROW(row, function)                                                                \
+	{                                                                                          \
+		.name = row, .sample = function, .units = 1, .begin = resident_make,               \
+		.end = resident_unmake                                                             \
+	}
+
 /* clang-format off */
 static const struct cost_row table[] = {
-	{.name = "getppid", .sample = getppid_call, .units = 1000, .samples = 5, .warm_ups = 1},
-	{.name = "cow_child", .sample = cow_child, .units = PAGES, .samples = 5, .warm_ups = 1},
-	{.name = "cow_sole_owner", .sample = cow_sole_owner, .units = PAGES, .samples = 5, .warm_ups = 1},
-	{.name = "fork_exit_wait", .sample = fork_exit_wait, .units = 50, .samples = 5, .warm_ups = 1},
-	{.name = "vfork_exit", .sample = vfork_exit, .units = 100, .samples = 5, .warm_ups = 1},
-	{.name = "fork_exec_wait", .sample = fork_exec_wait, .units = 20, .samples = 5, .warm_ups = 1},
-	{.name = "pipe_round_trip", .sample = pipe_round_trip, .units = 500, .samples = 5, .warm_ups = 1},
-	{.name = "fork_exit_wait_256m", .sample = fork_exit_wait, .units = 1, .samples = 5, .warm_ups = 1, .begin = resident_make, .end = resident_unmake},
-	{.name = "fork_256m", .sample = fork_alone, .units = 1, .samples = 5, .warm_ups = 1, .begin = resident_make, .end = resident_unmake},
-	{.name = "fork_first_write_256m", .sample = fork_first_write, .units = 1, .samples = 5, .warm_ups = 1, .begin = resident_make, .end = resident_unmake},
+	{.name = "getppid", .sample = getppid_call, .units = 1000},
+	{.name = "cow_child", .sample = cow_child, .units = PAGES},
+	{.name = "cow_sole_owner", .sample = cow_sole_owner, .units = PAGES},
+	{.name = "fork_exit_wait", .sample = fork_exit_wait, .units = 50},
+	{.name = "vfork_exit", .sample = vfork_exit, .units = 100},
+	{.name = "fork_exec_wait", .sample = fork_exec_wait, .units = 20},
+	{.name = "pipe_round_trip", .sample = pipe_round_trip, .units = 500},
+	RESIDENT_ROW("fork_exit_wait_256m", fork_exit_wait),
+	RESIDENT_ROW("fork_256m", fork_alone),
+	RESIDENT_ROW("fork_first_write_256m", fork_first_write),
 };
 /* clang-format on */
 

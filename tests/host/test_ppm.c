@@ -56,7 +56,8 @@ static void expect_picture(const void *bytes, size_t size, size_t width, size_t 
 }
 
 #define EXPECT_PICTURE(bytes, width, height, ...)                                                  \
-	expect_picture(bytes, sizeof(bytes) - 1, width, height, (const unsigned char[]){__VA_ARGS__})
+	expect_picture(bytes, sizeof(bytes) - 1, width, height,                                    \
+		       (const unsigned char[]){__VA_ARGS__})
 
 /* --- good pictures --- */
 
@@ -79,7 +80,8 @@ static void text(void **state)
 static void comments(void **state)
 {
 	(void)state;
-	EXPECT_PICTURE("P6#x\n# 9 9\n2# wide\r1 # high\n\n#\n255\n\1\2\3\4\5\6", 2, 1, 1, 2, 3, 4, 5, 6);
+	EXPECT_PICTURE("P6#x\n# 9 9\n2# wide\r1 # high\n\n#\n255\n\1\2\3\4\5\6", 2, 1, 1, 2, 3, 4,
+		       5, 6);
 	EXPECT_PICTURE("P6 1 1 255#the end\n#\2\3", 1, 1, '#', 2, 3);
 	EXPECT_PICTURE("P6 1 1 255 #\2\3", 1, 1, '#', 2, 3);
 }
@@ -145,15 +147,18 @@ static void gigantic(void **state)
 
 static void every_truncation(void **state)
 {
-	static const char binary_picture[] = "P6 # c\n3 2\n300\n\0\1\0\2\0\3\0\4\0\5\0\6\0\7\0\10\0\11"
-					     "\0\1\0\2\0\3\0\4\0\5\0\6\0\7\0\10\0\11";
+	static const char binary_picture[] =
+		"P6 # c\n3 2\n300\n\0\1\0\2\0\3\0\4\0\5\0\6\0\7\0\10\0\11"
+		"\0\1\0\2\0\3\0\4\0\5\0\6\0\7\0\10\0\11";
 	static const char text_picture[] = "P3\n2 2 9\n1 2 3 4 5 6\n7 8 9 0 0 9";
 
 	(void)state;
 	for (size_t size = 0; size < sizeof(binary_picture) - 1; size++)
-		assert_int_equal(result_of(binary_picture, size), size < 3 ? PPM_OTHER_FORMAT : PPM_TRUNCATED);
+		assert_int_equal(result_of(binary_picture, size),
+				 size < 3 ? PPM_OTHER_FORMAT : PPM_TRUNCATED);
 	for (size_t size = 0; size < sizeof(text_picture) - 1; size++)
-		assert_int_equal(result_of(text_picture, size), size < 3 ? PPM_OTHER_FORMAT : PPM_TRUNCATED);
+		assert_int_equal(result_of(text_picture, size),
+				 size < 3 ? PPM_OTHER_FORMAT : PPM_TRUNCATED);
 	assert_int_equal(result_of(binary_picture, sizeof(binary_picture) - 1), PPM_GOOD);
 	assert_int_equal(result_of(text_picture, sizeof(text_picture) - 1), PPM_GOOD);
 }
@@ -186,9 +191,9 @@ static unsigned below(unsigned limit)
 /* Random pieces of pictures in a row: most go wrong somewhere behind the start, some are good. */
 static void random_pieces(void **state)
 {
-	static const char *const pieces[] = {"1",   "2",  " ",  "\n", "#",     "255", "65535", "0",
-					     "3 ",  "7 ", "x",  "-",  "P6",    "\r",  "300 ",  "1 1 ",
-					     "# c\n", "9", "\t", "12 ", "1 2 3 "};
+	static const char *const pieces[] = {"1",    "2",    " ",     "\n", "#",  "255", "65535",
+					     "0",    "3 ",   "7 ",    "x",  "-",  "P6",	 "\r",
+					     "300 ", "1 1 ", "# c\n", "9",  "\t", "12 ", "1 2 3 "};
 	unsigned good = 0;
 
 	(void)state;

@@ -265,8 +265,8 @@ static void until_in_line(struct spinlock *guard, const struct list_node *line, 
 }
 
 /*
- * A reader is inside when writer 1 comes, then writer 2 and readers 3 and 4. They get their turns as:
- * writer 1, both readers, writer 2.
+ * A reader is inside when writer 1 comes, then writer 2 and readers 3 and 4. They get their turns
+ * as: writer 1, both readers, writer 2.
  */
 static void rw_phases(void **state)
 {

@@ -305,14 +305,16 @@ static void random_typing_keeps_the_buffer_sound(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 500000; i++) {
-		char byte = (char)(random_number() % 3 ? 'a' + random_number() % 26 : random_number());
+		char byte =
+			(char)(random_number() % 3 ? 'a' + random_number() % 26 : random_number());
 
 		type_bytes(&byte, 1);
 		echo.length = 0;
 		if (random_number() % 16 == 0)
 			(void)tty_line_take(&line, buf, random_number() % sizeof(buf) + 1, &ended);
 		if (random_number() % 256 == 0)
-			set_local(random_number() % 2 ? ICANON : IEXTEN, random_number() % 2 ? ICANON : 0);
+			set_local(random_number() % 2 ? ICANON : IEXTEN,
+				  random_number() % 2 ? ICANON : 0);
 		assert_true(line.committed - line.tail <= line.head - line.tail);
 		assert_true(line.head - line.tail <= TTY_LINE_SIZE);
 		assert_true(tty_line_count(&line) <= line.committed - line.tail);
