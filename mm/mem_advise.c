@@ -132,10 +132,10 @@ static int advise_will_need(struct advice *advice, struct mem_zone *zone) NO_THR
 	return 0;
 }
 
-/* A hole in the file, or in shared memory that has none. */
+/* A hole in the file, which a device refuses, or in shared memory that has none. */
 static int remove_bytes(struct file *file, struct mem_object *object, uint64_t offset, uint64_t length)
 {
-	if (file && file->inode->object == object)
+	if (file && (file->inode->object == object || object->ops->map_device))
 		return file_allocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
 	if (!object->ops->in_memory)
 		return -EOPNOTSUPP;
@@ -150,7 +150,7 @@ static int advise_remove(struct advice *advice, struct mem_zone *zone) NO_THREAD
 	uint64_t offset = offset_of(zone, advice->beg);
 	int error;
 
-	if (!object || zone_is_device(zone) || (zone->flags & ZONE_LOCKED))
+	if ((!object && !file) || (zone->flags & ZONE_LOCKED))
 		return -EINVAL;
 	if (!(zone->flags & ZONE_SHARED) || !(zone->max_prot & PROT_WRITE))
 		return -EACCES;

@@ -5,7 +5,8 @@
  * present when it was locked, that it counts against RLIMIT_MEMLOCK, and that madvise may not take
  * it away. Locks lie on zones (ZONE_LOCKED), not on pages, and do not nest: mlock(2).
  *
- * Called by sys_mem.c; mem_fill also by mem_map.c, mem_protect.c and mem_remap.c.
+ * Called by sys_mem.c; mem_fill also by mem_map.c and mem_remap.c, mem_fill_locked by
+ * mem_protect.c.
  * Locks: the space for writing while zones change; filling takes it page by page.
  * Tests: tests/guest/mlock.c.
  */
@@ -13,39 +14,62 @@
 #include <linux/mman.h>
 #include <mm/mm_private.h>
 
-/* The next part of [*at, end) to fill; false: there is none, or *hole: a hole comes first. */
-static bool next_part(struct mem_space *space, uintptr_t *at, uintptr_t end, uintptr_t *stop, bool *for_write,
-		      bool *hole)
+/* A range to make present: what next_part finds of it, up to `end`. */
+struct fill {
+	struct mem_space *space;
+	uintptr_t at, end;
+	uint32_t only; /* zones with these flags */
+	uintptr_t stop; /* the part is [at, stop) */
+	bool for_write, hole;
+};
+
+static bool to_be_filled(const struct fill *fill, const struct mem_zone *zone)
+{
+	return (zone->flags & fill->only) == fill->only && !(zone->flags & ZONE_LOCK_ON_FAULT) &&
+	       !zone_is_device(zone);
+}
+
+/* The next part to fill; false: there is none, or `hole`: a hole comes first. */
+static bool next_part(struct fill *fill)
 {
 	const struct mem_zone *zone = NULL;
 
-	rw_read_lock(&space->lock);
-	while (*at < end) {
-		zone = mem_zone_find(&space->zones, *at);
-		*hole = !zone;
-		if (!zone || !((zone->flags & ZONE_LOCK_ON_FAULT) || zone_is_device(zone)))
+	rw_read_lock(&fill->space->lock);
+	while (fill->at < fill->end) {
+		zone = mem_zone_find(&fill->space->zones, fill->at);
+		fill->hole = !zone;
+		if (!zone || to_be_filled(fill, zone))
 			break;
-		*at = zone->end;
+		fill->at = zone->end;
 	}
-	if (*at < end && zone) {
-		*stop = MIN(zone->end, end);
-		*for_write = (zone->prot & PROT_WRITE) && (zone->flags & ZONE_PRIVATE);
+	if (fill->at < fill->end && zone) {
+		fill->stop = MIN(zone->end, fill->end);
+		fill->for_write = (zone->prot & PROT_WRITE) && (zone->flags & ZONE_PRIVATE);
 	}
-	rw_read_unlock(&space->lock);
-	return *at < end && zone;
+	rw_read_unlock(&fill->space->lock);
+	return fill->at < fill->end && zone;
+}
+
+static int fill_zones(struct mem_space *space, uintptr_t addr, size_t length, uint32_t only)
+{
+	struct fill fill = {.space = space, .at = addr, .end = addr + PAGE_ALIGN_UP(length), .only = only};
+	int error = 0;
+
+	while (!error && next_part(&fill)) {
+		error = mem_populate(space, fill.at, fill.stop - fill.at, fill.for_write);
+		fill.at = fill.stop;
+	}
+	return error ? error : fill.hole ? -ENOMEM : 0;
 }
 
 int mem_fill(struct mem_space *space, uintptr_t addr, size_t length)
 {
-	uintptr_t end = addr + PAGE_ALIGN_UP(length), stop = addr;
-	bool for_write = false, hole = false;
-	int error = 0;
+	return fill_zones(space, addr, length, 0);
+}
 
-	while (!error && next_part(space, &addr, end, &stop, &for_write, &hole)) {
-		error = mem_populate(space, addr, stop - addr, for_write);
-		addr = stop;
-	}
-	return error ? error : hole ? -ENOMEM : 0;
+int mem_fill_locked(struct mem_space *space, uintptr_t addr, size_t length)
+{
+	return fill_zones(space, addr, length, ZONE_LOCKED);
 }
 
 /* mlock(2) names but three errors: what cannot be had is ENOMEM, what memory is lacking for EAGAIN. */

@@ -2,9 +2,11 @@
  * mm/mem_protect.c - mprotect: ranges of zones keep their place but change their rights.
  *
  * The zones of the range are walked; at a hole or a refusal the call ends with an error, and
- * what came before stays changed.
+ * what came before stays changed. Private memory that is locked and becomes writable is filled with
+ * pages of its own at once: its stores shall find them.
  *
- * Locks: the space for writing.
+ * Locks: the space for writing; not while filling.
+ * Tests: tests/guest/mprotect.c, mlock.c.
  */
 #include <kernel/base/errno.h>
 #include <linux/mman.h>
@@ -17,26 +19,46 @@ int mem_check_range(uintptr_t addr, size_t length)
 	return addr + PAGE_ALIGN_UP(length) < addr ? -ENOMEM : 0;
 }
 
-/* One zone, of which [beg, end) changes. */
-static int protect_zone(struct mem_space *space, struct mem_zone **zone, uintptr_t beg, uintptr_t end,
-			uint32_t prot, struct list_node *ended)
+struct protection {
+	struct mem_space *space;
+	uint32_t prot;
+	uintptr_t fill_beg, fill_end; /* locked memory in between is to be filled; empty: none */
+	struct list_node ended;
+};
+
+/* As mlock(2): locked private pages are there before they are stored to. */
+static void note_fill(struct protection *change, const struct mem_zone *zone)
 {
+	if ((zone->flags & (ZONE_LOCKED | ZONE_SHARED)) != ZONE_LOCKED || zone->prot & PROT_WRITE)
+		return;
+	if (!(change->prot & PROT_WRITE))
+		return;
+	if (change->fill_beg == change->fill_end)
+		change->fill_beg = zone->beg;
+	change->fill_end = zone->end;
+}
+
+/* One zone, of which [beg, end) changes. */
+static int protect_zone(struct protection *change, struct mem_zone **zone, uintptr_t beg, uintptr_t end)
+{
+	struct mem_space *space = change->space;
 	int64_t pages;
 	int error;
 
-	if (prot & ~(*zone)->max_prot)
+	if (change->prot & ~(*zone)->max_prot)
 		return -EACCES;
-	if ((*zone)->prot == prot)
+	if ((*zone)->prot == change->prot)
 		return 0;
 	error = zone_isolate(space, zone, beg, end);
 	if (error)
 		return error;
+	note_fill(change, *zone);
 	pages = (int64_t)(((*zone)->end - (*zone)->beg) >> PAGE_SHIFT);
 	zone_count(space, *zone, -pages);
-	(*zone)->prot = prot;
+	(*zone)->prot = change->prot;
 	zone_count(space, *zone, pages);
-	page_table_protect_range(space, (*zone)->beg, (*zone)->end, prot);
-	*zone = zone_merge(space, *zone, ended);
+	page_table_protect_range(space, (*zone)->beg, (*zone)->end, change->prot);
+	*zone = zone_merge(space, *zone, &change->ended);
 	return 0;
 }
 
@@ -50,19 +72,18 @@ static bool protect_over_limit(const struct mem_space *space, const struct mem_z
 	       data_over_limit(space, (MIN(zone->end, end) - beg) >> PAGE_SHIFT);
 }
 
-static int protect_locked(struct mem_space *space, uintptr_t beg, uintptr_t end, uint32_t prot,
-			  struct list_node *ended)
+static int protect_zones(struct protection *change, uintptr_t beg, uintptr_t end)
 {
 	int error = 0;
 
 	for (uintptr_t at = beg; at < end && !error;) {
-		struct mem_zone *zone = mem_zone_find(&space->zones, at);
+		struct mem_zone *zone = mem_zone_find(&change->space->zones, at);
 
 		if (!zone)
 			return -ENOMEM;
-		if (protect_over_limit(space, zone, at, end, prot))
+		if (protect_over_limit(change->space, zone, at, end, change->prot))
 			return -ENOMEM;
-		error = protect_zone(space, &zone, at, end, prot, ended);
+		error = protect_zone(change, &zone, at, end);
 		at = zone->end;
 	}
 	return error;
@@ -88,7 +109,8 @@ static int protect_from(const struct mem_space *space, uintptr_t *beg, uintptr_t
 int mem_protect(struct mem_space *space, uintptr_t addr, size_t length, int prot)
 {
 	int grows = prot & (PROT_GROWSDOWN | PROT_GROWSUP);
-	struct list_node ended = LIST_INIT(ended);
+	struct protection change = {
+		.space = space, .prot = (uint32_t)(prot & ~grows), .ended = LIST_INIT(change.ended)};
 	int error = mem_check_range(addr, length);
 	uintptr_t end = addr + PAGE_ALIGN_UP(length);
 
@@ -99,8 +121,10 @@ int mem_protect(struct mem_space *space, uintptr_t addr, size_t length, int prot
 	rw_write_lock(&space->lock);
 	error = protect_from(space, &addr, end, grows);
 	if (!error)
-		error = protect_locked(space, addr, end, (uint32_t)(prot & ~grows), &ended);
+		error = protect_zones(&change, addr, end);
 	rw_write_unlock(&space->lock);
-	zones_end(&ended);
+	zones_end(&change.ended);
+	if (change.fill_beg < change.fill_end)
+		(void)mem_fill_locked(space, change.fill_beg, change.fill_end - change.fill_beg);
 	return error;
 }

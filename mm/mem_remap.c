@@ -17,6 +17,7 @@
  * Tests: tests/guest/mremap.c.
  */
 #include <kernel/base/errno.h>
+#include <kernel/task.h>
 #include <linux/mman.h>
 #include <mm/mm_private.h>
 
@@ -257,6 +258,8 @@ static int remap_locked(struct remap *r, uintptr_t *result)
 	error = zone_check(r, zone);
 	if (error)
 		return error;
+	if ((r->flags & MREMAP_FIXED) && r->new_addr < USER_SPACE_BEGIN && !process_is_root())
+		return -EPERM; /* as mmap(2) */
 	if (r->flags & MREMAP_FIXED)
 		return move_fixed(r, result);
 	if (r->flags & MREMAP_DONTUNMAP)

@@ -2,8 +2,9 @@
  * mm/mem_resident.c - mincore: which pages of a range are in memory.
  *
  * A page is if its entry in the tables is not empty, or if it is in its object's cache: touching it
- * then costs no more than a minor fault. Whether the file of somebody else is cached is nobody's
- * business: there every page counts as present (mincore(2), NOTES).
+ * then costs no more than a minor fault. A device's pages are no memory, and never in it. Whether the
+ * file of somebody else is cached is nobody's business: there every page counts as present (mincore(2),
+ * NOTES).
  *
  * Called by sys_mem.c. Locks: the space for reading; a leaf table's while it is looked at.
  * Tests: tests/guest/mincore.c.
@@ -16,7 +17,7 @@ static bool cached(const struct mem_zone *zone, uintptr_t address)
 {
 	struct frame *frame;
 
-	if (!zone->object || zone_is_device(zone))
+	if (!zone->object)
 		return false;
 	frame = mem_object_find(zone->object, (zone->offset + (address - zone->beg)) >> PAGE_SHIFT);
 	if (frame)
@@ -29,6 +30,8 @@ static bool present(struct mem_space *space, const struct mem_zone *zone, uintpt
 	struct page_slot slot;
 	bool found = false;
 
+	if (zone_is_device(zone))
+		return false;
 	if (page_slot_lock_existing(space, address, &slot)) {
 		found = page_slot_read(&slot).kind != ENTRY_EMPTY;
 		page_slot_unlock(&slot);

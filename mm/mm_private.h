@@ -27,6 +27,8 @@ uintptr_t mem_choose_place(const struct mem_space *space, uintptr_t hint, size_t
  * ones for writing, the others for reading; none of zones locked on fault. As mem_populate.
  */
 int mem_fill(struct mem_space *space, uintptr_t addr, size_t length);
+/* The same of those zones that are locked. */
+int mem_fill_locked(struct mem_space *space, uintptr_t addr, size_t length);
 
 /*
  * mem_protect.c: what mprotect, msync and others want of a range: addr aligned (-EINVAL), no end that

@@ -452,12 +452,59 @@ static void advice(void)
 	expect_errno(madvise(private, 2 * PAGE, MADV_DONTNEED), EINVAL);
 	expect_errno(madvise(map, 2 * PAGE, MADV_FREE), EINVAL);
 	expect_errno(madvise(map, 2 * PAGE, MADV_DODUMP), EINVAL);
+	expect_equal(madvise(map, 2 * PAGE, MADV_DONTDUMP), 0);
 	expect_errno(madvise(map, 2 * PAGE, MADV_COLD), EINVAL);
+	expect_errno(madvise(map, 2 * PAGE, MADV_PAGEOUT), EINVAL);
+	expect_errno(madvise(map, 2 * PAGE, MADV_REMOVE), ENODEV);
+	expect_errno(madvise(private, 2 * PAGE, MADV_REMOVE), EACCES);
+	expect_equal(madvise(map, 2 * PAGE, MADV_RANDOM), 0);
+	expect_equal(madvise(map, 2 * PAGE, MADV_SEQUENTIAL), 0);
+	expect_equal(madvise(private, 2 * PAGE, MADV_MERGEABLE), 0);
+	expect_equal(madvise(private, 2 * PAGE, MADV_UNMERGEABLE), 0);
 	expect_errno(madvise(map, 2 * PAGE, MADV_POPULATE_READ), EINVAL);
 	expect_errno(madvise(private, 2 * PAGE, MADV_POPULATE_WRITE), EINVAL);
 	expect_equal(peek(private), 0x11);
 	expect_equal(msync(map, 2 * PAGE, MS_ASYNC), 0);
 	expect_equal(msync(map, 2 * PAGE, MS_SYNC | MS_INVALIDATE), 0);
+}
+
+/* A child need not have it; but what a device maps cannot be wiped, nor inherited again. */
+static void advice_about_children(void)
+{
+	struct screen screen = screen_open();
+	char *map = map_screen(&screen, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, 0);
+	char *private = map_screen(&screen, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, 0);
+
+	expect_errno(madvise(map, PAGE, MADV_WIPEONFORK), EINVAL);
+	expect_errno(madvise(private, PAGE, MADV_WIPEONFORK), EINVAL);
+	expect_equal(madvise(map, PAGE, MADV_KEEPONFORK), 0);
+	expect_equal(madvise(map, PAGE, MADV_DONTFORK), 0);
+	expect_equal(madvise(private, PAGE, MADV_DONTFORK), 0);
+	expect_errno(madvise(map, PAGE, MADV_DOFORK), EINVAL);
+	expect_read_kills(map, SIGSEGV); /* a child's access */
+	expect_read_kills(private, SIGSEGV);
+	poke(map + PAGE, 0x33);
+	expect_equal(peek(map + PAGE), 0x33);
+}
+
+/* It is no memory: never resident, and not to be locked, which succeeds and does nothing. */
+static void no_memory(void)
+{
+	struct screen screen = screen_open();
+	char *map = map_screen(&screen, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, 0);
+	long locked = proc_number("/proc/self/status", "VmLck");
+	unsigned char resident[2] = {9, 9};
+
+	poke(map, 1);
+	peek(map + PAGE);
+	expect_equal(mincore(map, 2 * PAGE, resident), 0);
+	expect_equal(resident[0] | resident[1], 0);
+	expect_equal(mlock(map, 2 * PAGE), 0);
+	expect_equal(mlock2(map, 2 * PAGE, MLOCK_ONFAULT), 0);
+	expect_equal(proc_number("/proc/self/status", "VmLck"), locked);
+	expect_equal(munlock(map, 2 * PAGE), 0);
+	map_screen(&screen, 2 * PAGE, PROT_READ, MAP_SHARED | MAP_LOCKED, 0);
+	expect_equal(proc_number("/proc/self/status", "VmLck"), locked);
 }
 
 /* Populating maps the device's pages, or makes the private copies; the contents are the same. */
@@ -525,6 +572,8 @@ static const struct tap_case cases[] = {
 	{"/proc/self/maps lists it", listed},
 	{"mremap shrinks and moves, but does not grow it", remapping},
 	{"msync has nothing to do, madvise drops nothing", advice},
+	{"what madvise tells of children", advice_about_children},
+	{"mincore and mlock", no_memory},
 	{"MAP_POPULATE", populated},
 	{"a mapping as buffer of read and write", as_buffer},
 	{"no futex in shared device memory", shared_futex},

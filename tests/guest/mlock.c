@@ -182,6 +182,48 @@ static void remapped(void)
 	expect_equal(locked_pages(), 1);
 }
 
+/* Private pages of a file whose rights were to read: their copies are made when they may be written. */
+static void write_rights_copy(void)
+{
+	char *locked, *on_fault, *plain;
+	int fd;
+
+	scratch_enter();
+	fd = file_create("file", 4 * PAGE);
+	locked = map_file(fd, 4 * PAGE, PROT_READ, MAP_PRIVATE, 0);
+	on_fault = map_file(fd, 4 * PAGE, PROT_READ, MAP_PRIVATE, 0);
+	plain = map_file(fd, 4 * PAGE, PROT_READ, MAP_PRIVATE, 0);
+	expect(mlock(locked, 3 * PAGE) == 0); /* the last page is not */
+	expect(mlock2(on_fault, 4 * PAGE, MLOCK_ONFAULT) == 0);
+	expect(mprotect(locked + PAGE, 3 * PAGE, RW) == 0);
+	expect(mprotect(on_fault, 4 * PAGE, RW) == 0);
+	expect(mprotect(plain, 4 * PAGE, RW) == 0);
+	for (size_t page = 0; page < 4; page++)
+		expect_equal(pwrite(fd, "!", 1, (off_t)(page * PAGE)), 1);
+	for (size_t page = 0; page < 4; page++) {
+		bool copied = page == 1 || page == 2;
+
+		expect_equal(peek(locked + page * PAGE), copied ? pattern(page * PAGE) : '!');
+		expect_equal(peek(on_fault + page * PAGE), '!');
+		expect_equal(peek(plain + page * PAGE), '!');
+	}
+}
+
+/* Locked to be read only, its pages are the common zeros; then each has its own, without a fault. */
+static void write_rights_fill(void)
+{
+	char *map = map_alone(32 * PAGE, PROT_READ);
+	struct rusage before, after;
+
+	expect(mlock(map, 32 * PAGE) == 0);
+	expect(mprotect(map, 32 * PAGE, RW) == 0);
+	expect(getrusage(RUSAGE_SELF, &before) == 0);
+	for (size_t page = 0; page < 32; page++)
+		poke(map + page * PAGE, 1);
+	expect(getrusage(RUSAGE_SELF, &after) == 0);
+	expect(after.ru_minflt - before.ru_minflt < 8); /* the stack's, the library's */
+}
+
 static void stacks_grow_locked(void)
 {
 	char *room = free_range(600 * PAGE);
@@ -294,6 +336,8 @@ static const struct tap_case cases[] = {
 	{"mlockall: what there will be", all_that_will_be},
 	{"a child inherits no locks", not_inherited},
 	{"mremap takes the lock along", remapped},
+	{"write rights to locked pages copy them at once", write_rights_copy},
+	{"write rights to locked pages of zeros", write_rights_fill},
 	{"a locked stack grows locked", stacks_grow_locked},
 	{"RLIMIT_MEMLOCK holds for all ways to lock", limits},
 	{"RLIMIT_MEMLOCK holds for the break", break_within_the_limit},

@@ -2,7 +2,7 @@
  * mmap_args.c - mmap with bad arguments: each has its errno and leaves nothing behind.
  *
  * One table for what is refused, one for odd flags that are accepted. Classic lab points 3, 24, 28
- * and 32. Address 0 with MAP_FIXED is not here: Linux decides it by a setting.
+ * and 32. Address 0 and mounts without execution are in mmap_rights.c.
  */
 #include "helpers.h"
 
