@@ -353,6 +353,20 @@ void task_wake_for_signal(struct task *task, bool fatal) NO_THREAD_SAFETY_ANALYS
 	wake_done(flags);
 }
 
+void task_hurry(struct task *task) NO_THREAD_SAFETY_ANALYSIS
+{
+	uint64_t flags = irq_save();
+	struct run_queue *queue = run_queue_lock_of(task);
+
+	task->slice_ns = MAX(task->slice_ns, run_queue_slice_ns(run_queue_nice(task)));
+	if (!list_empty(&task->run_link)) {
+		run_queue_remove(queue, task);
+		run_queue_add(queue, task, PLACE_WOKEN);
+	}
+	spin_unlock(&queue->lock);
+	irq_restore(flags);
+}
+
 /*
  * It shares what is left of its parent's slice, so that forking gains nobody time. While the parent runs,
  * only its own processor, the caller, uses that.

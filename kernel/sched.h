@@ -15,6 +15,8 @@ void schedule(void);
 bool task_wake(struct task *task);
 /* Wakes it if its sleep may be ended by a signal (fatal: by SIGKILL too). Any context. */
 void task_wake_for_signal(struct task *task, bool fatal);
+/* It is to end soon (mm/pressure.c): it gets a new slice, and goes before those that only wait. Any context. */
+void task_hurry(struct task *task);
 /* A new task may run: near its creator, the caller, and where that may. */
 void task_start(struct task *task);
 /* From the timer interrupt: accounts the tick, expires sleeps, ends the turn. */

@@ -367,11 +367,12 @@ static enum fault_result fault_grow_stack(struct fault_attempt *attempt)
 	return result;
 }
 
-static enum fault_result fault_find_memory(void)
+/* The user's own fault holds no lock; the kernel on its behalf may, of a pipe for one. */
+static enum fault_result fault_find_memory(const struct fault *fault)
 {
 	if (signal_fatal_pending(current_task()))
 		return FAULT_KILLED;
-	return mem_pressure_relieve() ? FAULT_RETRY : FAULT_NO_MEMORY;
+	return mem_pressure_relieve(!(fault->error_code & FAULT_CODE_USER)) ? FAULT_RETRY : FAULT_NO_MEMORY;
 }
 
 /*
@@ -428,7 +429,7 @@ enum fault_result page_fault_handler(struct mem_space *space, const struct fault
 			else if (result == FAULT_MUST_GROW)
 				result = fault_grow_stack(&attempt);
 			if (result == FAULT_NEEDS_MEMORY)
-				result = fault_find_memory();
+				result = fault_find_memory(fault);
 		} while (result == FAULT_RETRY);
 	}
 	attempt_end(&attempt, result);

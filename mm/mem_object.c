@@ -239,7 +239,7 @@ int mem_object_frame(struct mem_object *object, uint64_t index, struct frame **r
 
 	do {
 		error = frame_try_get(object, index, result);
-		if (error == -ENOMEM && mem_pressure_relieve())
+		if (error == -ENOMEM && mem_pressure_relieve(true))
 			error = -EAGAIN;
 	} while (error == -EAGAIN);
 	return error;

@@ -168,7 +168,7 @@ static bool part_copy(struct part *part, bool force)
 				return false;
 			break;
 		case PART_NEEDS_MEMORY:
-			if (!mem_pressure_relieve())
+			if (!mem_pressure_relieve(true))
 				return false;
 			break;
 		}

@@ -174,8 +174,9 @@ void wait_sleep(uint64_t deadline_ns)
 
 /* --- mm/ --- */
 
-bool mem_pressure_relieve(void)
+bool mem_pressure_relieve(bool may_hold_locks)
 {
+	(void)may_hold_locks;
 	return false;
 }
 
