@@ -1,5 +1,5 @@
 /*
- * mm/page_bits.h - the processor's page-table entry bits (SDM vol. 3, 4.5). Only page_table.c (user
+ * mm/page_bits.h - the processor's page-table entry bits (SDM vol. 3, 4.5). Only page_*.c (user
  * half) and kernel_map.c (kernel half) include this.
  */
 #pragma once

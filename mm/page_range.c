@@ -1,0 +1,210 @@
+/*
+ * mm/page_range.c - what happens to all entries of a range: emptied, protected, forked, moved.
+ *
+ * Called by zone_life.c, mem_protect.c, mem_remap.c, mem_advise.c and fork (mem_space.c) with the
+ * space locked for writing; by object_range.c (truncate) with the object's zones_lock alone.
+ * mm/page_table.h has the contracts. Each walks leaf by leaf (mm/page_walk.h), one leaf's part under
+ * that leaf's lock.
+ *
+ * Locks: a leaf's; fork holds two, the parent's first.
+ *
+ * Not here: what becomes of the frames taken out (page_gather.c), one entry (page_table.c).
+ * Tests: tests/guest/munmap.c, mprotect.c, cow.c, mremap.c and the races of those names.
+ */
+#include <kernel/base/errno.h>
+#include <mm/page_gather.h>
+#include <mm/page_walk.h>
+
+static bool entry_is_wanted(uint64_t value, enum clear_what what)
+{
+	if (value == 0)
+		return false;
+	return what != CLEAR_OBJECT_PAGES || ((value & PAGE_PRESENT) && !(value & PAGE_DEVICE) &&
+				     frame_kind(entry_frame(value)) == FRAME_CACHE);
+}
+
+static void clear_leaf(struct gather *gather, const struct leaf_walk *leaf, enum clear_what what)
+{
+	struct frame *table = leaf->table;
+	uint64_t *entry = leaf->entry;
+
+	spin_lock(&table->lock);
+	for (uintptr_t page = leaf->beg; page < leaf->end && table->index > 0; page += PAGE_SIZE, entry++)
+		if (entry_is_wanted(*entry, what))
+			gather_entry(gather, page, table, entry);
+	if (what == CLEAR_BESIDE_FAULTS)
+		gather_flush(gather);
+	spin_unlock(&table->lock);
+}
+
+void page_table_clear_range(struct mem_space *space, uintptr_t beg, uintptr_t end, enum clear_what what)
+{
+	struct leaf_walk leaf = leaf_walk(space, beg, end);
+	struct gather gather;
+
+	mem_space_note_peak(space);
+	gather_begin(&gather, space);
+	while (leaf_walk_next(&leaf))
+		clear_leaf(&gather, &leaf, what);
+	gather_finish(&gather);
+}
+
+/* The entry under a new protection; 0 where the page is better forgotten. */
+static uint64_t entry_protected(uint64_t value, uint32_t prot)
+{
+	bool cached = !(value & (PAGE_DEVICE | PAGE_HELD)) && frame_kind(entry_frame(value)) != FRAME_ANON;
+
+	if (value & PAGE_DEVICE || (prot == PROT_NONE && cached))
+		return 0; /* it can fault back in */
+	if (prot == PROT_NONE)
+		return (value & PAGE_FRAME_MASK) | PAGE_HELD;
+	if (!(prot & PROT_WRITE) || (value & PAGE_HELD))
+		value &= ~PAGE_WRITABLE;
+	return (value & (PAGE_FRAME_MASK | PAGE_WRITABLE)) | entry_rights(prot);
+}
+
+/*
+ * Cache pages that were writable are flushed before the lock is dropped: write-back, which finds
+ * them read-only under it, relies on there being no store any more.
+ */
+static void protect_leaf(struct gather *gather, const struct leaf_walk *leaf, uint32_t prot)
+{
+	struct frame *table = leaf->table;
+	uint64_t *entry = leaf->entry;
+	bool cleaned = false;
+
+	spin_lock(&table->lock);
+	for (uintptr_t page = leaf->beg; page < leaf->end && table->index > 0; page += PAGE_SIZE, entry++) {
+		uint64_t now;
+
+		if (*entry == 0)
+			continue;
+		now = entry_protected(*entry, prot);
+		if (now == 0) {
+			gather_entry(gather, page, table, entry);
+			continue;
+		}
+		if ((*entry & ~now & PAGE_WRITABLE) && frame_kind(entry_frame(*entry)) == FRAME_CACHE) {
+			frame_keep_dirty(entry_frame(*entry));
+			cleaned = true;
+		}
+		entry_store(entry, now);
+		gather_note(gather, page);
+	}
+	if (cleaned)
+		gather_flush(gather);
+	spin_unlock(&table->lock);
+}
+
+void page_table_protect_range(struct mem_space *space, uintptr_t beg, uintptr_t end, uint32_t prot)
+{
+	struct leaf_walk leaf = leaf_walk(space, beg, end);
+	struct gather gather;
+
+	gather_begin(&gather, space);
+	while (leaf_walk_next(&leaf))
+		protect_leaf(&gather, &leaf, prot);
+	gather_finish(&gather);
+}
+
+/* The private pages of one leaf; both tables are locked. */
+static void fork_entries(const struct leaf_walk *leaf, struct page_slot *to)
+{
+	const uint64_t *end = leaf->entry + ((leaf->end - leaf->beg) >> PAGE_SHIFT);
+	uint64_t copied = 0;
+
+	for (uint64_t *entry = leaf->entry; entry < end; entry++, to->entry++) {
+		uint64_t value = *entry;
+		struct frame *frame;
+
+		if (!(value & (PAGE_PRESENT | PAGE_HELD)) || (value & PAGE_DEVICE))
+			continue;
+		frame = entry_frame(value);
+		if (frame_kind(frame) != FRAME_ANON)
+			continue;
+		frame_get(frame);
+		if (value & PAGE_WRITABLE)
+			entry_store(entry, value &= ~PAGE_WRITABLE);
+		*to->entry = value;
+		copied++;
+	}
+	to->table->index += copied;
+	atomic_fetch_add_explicit(&to->space->anon_pages, copied, memory_order_relaxed);
+}
+
+/*
+ * Two tables of one level: the parent's first. No task runs in the child's space yet, but truncate
+ * finds its tables by the zones of the object.
+ */
+static int fork_leaf(const struct leaf_walk *leaf, struct mem_space *to, bool has_object)
+{
+	struct page_slot slot;
+	int error = page_slot_lock(to, leaf->beg, has_object, &slot);
+
+	if (error)
+		return error;
+	page_slot_unlock(&slot);
+	spin_lock(&leaf->table->lock);
+	spin_lock(&slot.table->lock);
+	fork_entries(leaf, &slot);
+	spin_unlock(&slot.table->lock);
+	spin_unlock(&leaf->table->lock);
+	return 0;
+}
+
+int page_table_fork_range(struct mem_space *from, struct mem_space *to, uintptr_t beg, uintptr_t end, bool has_object)
+{
+	struct leaf_walk leaf = leaf_walk(from, beg, end);
+
+	while (leaf_walk_next(&leaf)) {
+		int error = leaf.table->index > 0 ? fork_leaf(&leaf, to, has_object) : 0;
+
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+/* The place is made first, so that nothing is lost when memory is out. */
+static int move_entry(const struct leaf_walk *leaf, uint64_t *entry, uintptr_t to, bool has_object)
+{
+	struct page_slot slot;
+	uint64_t value;
+	int error = page_slot_lock(leaf->space, to, has_object, &slot);
+
+	if (error)
+		return error;
+	page_slot_unlock(&slot);
+	spin_lock(&leaf->table->lock);
+	value = *entry;
+	if (value) {
+		entry_store(entry, 0);
+		leaf->table->index--;
+	}
+	spin_unlock(&leaf->table->lock);
+	spin_lock(&slot.table->lock);
+	if (value) {
+		entry_store(slot.entry, value);
+		slot.table->index++;
+	}
+	spin_unlock(&slot.table->lock);
+	return 0;
+}
+
+int page_table_move_range(struct mem_space *space, uintptr_t from, uintptr_t to, size_t length, bool has_object)
+{
+	struct leaf_walk leaf = leaf_walk(space, from, from + length);
+
+	while (leaf_walk_next(&leaf)) {
+		uint64_t *entry = leaf.entry;
+
+		for (uintptr_t page = leaf.beg; page < leaf.end; page += PAGE_SIZE, entry++) {
+			int error = *entry ? move_entry(&leaf, entry, to + (page - from), has_object) : 0;
+
+			if (error)
+				return error;
+		}
+	}
+	tlb_flush_range(space, from, from + length);
+	return 0;
+}

@@ -1,0 +1,77 @@
+/*
+ * mm/page_visit.c - looking at page tables without changing them.
+ *
+ * Called by check.c (everything) and zone_usage.c (one zone's range, for /proc).
+ *
+ * Locks: a leaf's, while its entries are shown.
+ */
+#include <mm/page_walk.h>
+
+/* Most tables are nearly empty: looks at a cache line's entries at once. */
+static bool line_is_empty(const uint64_t *entries)
+{
+	return (entries[0] | entries[1] | entries[2] | entries[3] | entries[4] | entries[5] | entries[6] |
+		entries[7]) == 0;
+}
+
+static void visit_leaf(struct page_table_visitor *visitor, struct frame *table, uintptr_t base)
+{
+	uint64_t *entries = table_entries(table);
+	unsigned used = 0;
+
+	spin_lock(&table->lock);
+	for (unsigned i = 0; i < PAGE_TABLE_ENTRIES; i++) {
+		if (i % 8 == 0 && line_is_empty(&entries[i]))
+			i += 7;
+		if (entries[i] == 0)
+			continue;
+		used++;
+		visitor->entry(visitor, base + i * PAGE_SIZE, entry_decode(entries[i]));
+	}
+	visitor->table(visitor, base, table, LEVEL_LEAF, used);
+	spin_unlock(&table->lock);
+}
+
+static void visit_table(struct page_table_visitor *visitor, struct frame *table, unsigned level, uintptr_t base)
+{
+	uint64_t *entries = table_entries(table);
+	unsigned count = level == LEVEL_ROOT ? PAGE_TABLE_ENTRIES / 2 : PAGE_TABLE_ENTRIES;
+	unsigned used = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		uintptr_t address;
+
+		if (i % 8 == 0 && line_is_empty(&entries[i]))
+			i += 7;
+		if (entries[i] == 0)
+			continue;
+		address = base + ((uintptr_t)i << (PAGE_SHIFT + 9 * (level - 1)));
+		used++;
+		if (level == LEVEL_LEAF + 1)
+			visit_leaf(visitor, entry_frame(entries[i]), address);
+		else
+			visit_table(visitor, entry_frame(entries[i]), level - 1, address);
+	}
+	visitor->table(visitor, base, table, level, used);
+}
+
+void page_table_visit(struct mem_space *space, struct page_table_visitor *visitor)
+{
+	visit_table(visitor, phys_to_frame(space->root), LEVEL_ROOT, 0);
+}
+
+void page_table_visit_range(struct mem_space *space, uintptr_t beg, uintptr_t end,
+			    struct page_table_visitor *visitor)
+{
+	struct leaf_walk leaf = leaf_walk(space, beg, end);
+
+	while (leaf_walk_next(&leaf)) {
+		const uint64_t *entry = leaf.entry;
+
+		spin_lock(&leaf.table->lock);
+		for (uintptr_t page = leaf.beg; page < leaf.end; page += PAGE_SIZE, entry++)
+			if (*entry)
+				visitor->entry(visitor, page, entry_decode(*entry));
+		spin_unlock(&leaf.table->lock);
+	}
+}

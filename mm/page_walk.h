@@ -1,0 +1,133 @@
+/*
+ * mm/page_walk.h - entries as the processor reads them, and the walk over a range, leaf by leaf.
+ *
+ * For page_table.c, page_gather.c, page_range.c and page_visit.c alone: everybody else sees entries
+ * through mm/page_table.h.
+ */
+#pragma once
+
+#include <linux/mman.h>
+#include <mm/page_bits.h>
+#include <mm/page_table.h>
+
+#define LEVEL_ROOT 4
+#define LEVEL_LEAF 1
+
+static inline uint64_t *table_entries(struct frame *table)
+{
+	return frame_virt(table);
+}
+
+/* ---- one entry ---- */
+
+static inline uint64_t entry_load(const uint64_t *entry)
+{
+	return __atomic_load_n(entry, __ATOMIC_ACQUIRE);
+}
+
+static inline void entry_store(uint64_t *entry, uint64_t value)
+{
+	__atomic_store_n(entry, value, __ATOMIC_RELEASE);
+}
+
+static inline struct frame *entry_frame(uint64_t entry)
+{
+	return phys_to_frame(entry & PAGE_FRAME_MASK);
+}
+
+static inline uint64_t entry_rights(uint32_t prot)
+{
+	return PAGE_PRESENT | PAGE_USER | (prot & PROT_EXEC ? 0 : PAGE_NX);
+}
+
+static inline struct page_entry entry_decode(uint64_t value)
+{
+	struct page_entry entry = {.kind = ENTRY_EMPTY};
+
+	if (value & PAGE_HELD)
+		entry.kind = ENTRY_HELD;
+	else if (value & PAGE_DEVICE)
+		entry.kind = ENTRY_DEVICE;
+	else if (value & PAGE_PRESENT)
+		entry.kind = ENTRY_PRESENT;
+	else
+		return entry;
+	if (entry.kind != ENTRY_DEVICE)
+		entry.frame = entry_frame(value);
+	entry.writable = value & PAGE_WRITABLE;
+	entry.executable = !(value & PAGE_NX);
+	entry.accessed = value & PAGE_ACCESSED;
+	return entry;
+}
+
+/*
+ * Empties an entry of a locked leaf without flushing; the reference is the caller's. NULL for a
+ * device's.
+ */
+struct frame *entry_take(struct mem_space *space, struct frame *table, uint64_t *entry);
+
+/* ---- leaf by leaf ---- */
+
+/*
+ * The leaf table of `address` in an existing tree, or NULL; then *skip is the span below the
+ * missing table, so that a walk of a sparse range costs what is there.
+ */
+static inline struct frame *leaf_find(struct mem_space *space, uintptr_t address, uint64_t *skip)
+{
+	uint64_t value = space->root;
+
+#pragma GCC unroll 3
+	for (unsigned level = LEVEL_ROOT; level > LEVEL_LEAF; level--) {
+		const uint64_t *entries = phys_to_virt(value & PAGE_FRAME_MASK);
+
+		value = entry_load(&entries[page_table_slot(address, level)]);
+		if (unlikely(!(value & PAGE_PRESENT))) {
+			*skip = 1ull << (PAGE_SHIFT + 9 * (level - 1));
+			return NULL;
+		}
+	}
+	*skip = PAGE_LEAF_SPAN;
+	return entry_frame(value);
+}
+
+static inline uint64_t *leaf_entry(struct frame *leaf, uintptr_t address)
+{
+	return &table_entries(leaf)[page_table_slot(address, LEVEL_LEAF)];
+}
+
+/*
+ * The leaf tables there are of a range, in ascending order:
+ *
+ *	struct leaf_walk walk = leaf_walk(space, beg, end);
+ *
+ *	while (leaf_walk_next(&walk))
+ *		... lock walk.table; walk.entry is that of walk.beg, the first of the part up to walk.end
+ */
+struct leaf_walk {
+	struct mem_space *space;
+	uintptr_t beg, end; /* what the table maps of the range */
+	uintptr_t range_end;
+	struct frame *table;
+	uint64_t *entry;
+};
+
+static inline struct leaf_walk leaf_walk(struct mem_space *space, uintptr_t beg, uintptr_t end)
+{
+	return (struct leaf_walk){.space = space, .end = beg, .range_end = end};
+}
+
+static inline bool leaf_walk_next(struct leaf_walk *walk)
+{
+	while (walk->end < walk->range_end) {
+		uint64_t span;
+
+		walk->beg = walk->end;
+		walk->table = leaf_find(walk->space, walk->beg, &span);
+		walk->end = MIN(ALIGN_DOWN(walk->beg, span) + span, walk->range_end);
+		if (walk->table) {
+			walk->entry = leaf_entry(walk->table, walk->beg);
+			return true;
+		}
+	}
+	return false;
+}
