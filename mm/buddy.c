@@ -153,25 +153,40 @@ void buddy_free(struct frame *block, unsigned order)
 	spin_unlock_irq(&buddy.lock, flags);
 }
 
+/* The frames [first, end) by number, in the largest blocks that their alignment allows. */
+static void buddy_merge_range(uint64_t first, uint64_t end) REQUIRES(buddy.lock)
+{
+	while (first < end) {
+		unsigned aligned = (unsigned)__builtin_ctzl(first | 1ul << FRAME_ORDER_MAX);
+		unsigned fitting = 63u - (unsigned)__builtin_clzl(end - first);
+		unsigned order = MIN(aligned, fitting);
+
+		buddy_merge(&frame_array[first], order);
+		first += 1ul << order;
+	}
+}
+
+/* What was allocated together often comes back together: neighbours are merged as blocks. */
 void buddy_free_many(struct frame *const *frames, unsigned count)
 {
 	uint64_t flags = spin_lock_irq(&buddy.lock);
 
-	for (unsigned i = 0; i < count; i++)
-		buddy_merge(frames[i], 0);
+	for (unsigned i = 0, run; i < count; i += run) {
+		uint64_t first = frame_number(frames[i]);
+
+		for (run = 1; i + run < count && frames[i + run] == frames[i] + run;)
+			run++;
+		buddy_merge_range(first, first + run);
+	}
 	spin_unlock_irq(&buddy.lock, flags);
 }
 
 void buddy_free_range(uint64_t first, uint64_t end)
 {
-	while (first < end) {
-		unsigned order = FRAME_ORDER_MAX;
+	uint64_t flags = spin_lock_irq(&buddy.lock);
 
-		while ((first & ((1ul << order) - 1)) || first + (1ul << order) > end)
-			order--;
-		buddy_free(&frame_array[first], order);
-		first += 1ul << order;
-	}
+	buddy_merge_range(first, end);
+	spin_unlock_irq(&buddy.lock, flags);
 }
 
 uint64_t buddy_free_count(void)

@@ -7,7 +7,7 @@
  * refilled, a full one half drained, in one batch under the buddy allocator's lock.
  *
  *   frame_alloc -> cache -> (empty) buddy_alloc_many -> (out) all caches drained, once more
- *   frame_put -> last reference -> cache -> (full) buddy_free_many
+ *   frame_put, frame_put_many -> last reference -> cache -> (full) buddy_free_many
  *   frame_alloc_block -> buddy -> (none) all caches drained, once more
  *   frame_free_block -> buddy
  *
@@ -215,6 +215,23 @@ struct frame *frame_alloc_zeroed(enum frame_kind kind)
 	return frame;
 }
 
+/* Frames without references go into the cache. `kinds`: how many there were of each. */
+static __attribute__((noinline)) void frames_free(struct frame *const *frames, unsigned count,
+						  const uint32_t kinds[FRAME_ZERO + 1])
+{
+	struct frame_cache *cache = frame_cache_here();
+	uint64_t flags = spin_lock_irq(&cache->lock);
+
+	for (unsigned i = 0; i < count; i++) {
+		if (unlikely(cache->count == FRAME_CACHE_SIZE))
+			frame_cache_drain(cache, FRAME_CACHE_BATCH);
+		cache->frames[cache->count++] = frames[i];
+	}
+	for (unsigned kind = FRAME_FREE + 1; kind <= FRAME_ZERO; kind++)
+		cache->kinds[kind] -= kinds[kind];
+	spin_unlock_irq(&cache->lock, flags);
+}
+
 /* The last reference is gone. Out of line: dropping one that is not the last stays short. */
 static __attribute__((noinline)) void frame_free(struct frame *frame)
 {
@@ -222,7 +239,6 @@ static __attribute__((noinline)) void frame_free(struct frame *frame)
 	enum frame_kind kind = frame_kind(frame);
 	uint64_t flags;
 
-	kcheck(frame->order == 0);
 	frame_end(frame);
 	flags = spin_lock_irq(&cache->lock);
 	if (unlikely(cache->count == FRAME_CACHE_SIZE))
@@ -249,19 +265,45 @@ void frame_get_many(struct frame *frame, uint32_t n)
 		atomic_store_explicit(&frame->refs, FRAME_REFS_PINNED, memory_order_relaxed);
 }
 
-void frame_put(struct frame *frame)
+/* Drops a reference; it was the last one: the frame is nobody's. */
+static inline bool frame_unref(struct frame *frame)
 {
 	uint32_t refs = atomic_load_explicit(&frame->refs, memory_order_relaxed);
 
 	if (unlikely(refs >= FRAME_REFS_SATURATED))
-		return;
+		return false;
 	refs = atomic_fetch_sub_explicit(&frame->refs, 1, memory_order_release);
 	if (refs > 1)
-		return;
+		return false;
 	if (unlikely(refs == 0))
 		panic("frame %#lx put once too often", frame_phys(frame));
 	atomic_thread_fence(memory_order_acquire);
-	frame_free(frame);
+	kcheck(frame->order == 0);
+	return true;
+}
+
+void frame_put(struct frame *frame)
+{
+	if (frame_unref(frame))
+		frame_free(frame);
+}
+
+void frame_put_many(struct frame **frames, unsigned count)
+{
+	uint32_t kinds[FRAME_ZERO + 1] = {0};
+	unsigned last = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		struct frame *frame = frames[i];
+
+		if (!frame_unref(frame))
+			continue;
+		kinds[frame_kind(frame)]++;
+		frame_end(frame);
+		frames[last++] = frame;
+	}
+	if (last)
+		frames_free(frames, last, kinds);
 }
 
 struct frame *frame_alloc_block(unsigned order)

@@ -137,6 +137,8 @@ static inline void frame_get(struct frame *frame)
  * frame's cache slot is itself a reference, so a cached frame is never freed from under it.
  */
 void frame_put(struct frame *frame);
+/* The same of each, with less work. The array is scratch afterwards. */
+void frame_put_many(struct frame **frames, unsigned count);
 
 /*
  * Frames that could be handed out now, caches included; and all frames of usable RAM, the

@@ -13,24 +13,13 @@
 #include <mm/page_gather.h>
 #include <mm/page_walk.h>
 
-void frame_keep_dirty(struct frame *frame)
-{
-	if (frame_kind(frame) == FRAME_CACHE && !(frame_state(frame) & FRAME_DIRTY))
-		atomic_fetch_or(&frame->state, FRAME_DIRTY);
-}
-
 void gather_begin(struct gather *gather, struct mem_space *space)
 {
 	gather->space = space;
 	gather->beg = gather->end = 0;
 	gather->count = 0;
 	gather->written = 0;
-}
-
-void gather_note(struct gather *gather, uintptr_t page)
-{
-	gather->beg = gather->end ? MIN(gather->beg, page) : page;
-	gather->end = MAX(gather->end, page + PAGE_SIZE);
+	gather->gone = (struct resident_pages){0};
 }
 
 void gather_flush(struct gather *gather)
@@ -43,32 +32,22 @@ void gather_flush(struct gather *gather)
 void gather_finish(struct gather *gather)
 {
 	gather_flush(gather);
-	for (unsigned i = 0; i < gather->count; i++) {
-		if (gather->written & 1ull << i)
-			frame_keep_dirty(gather->frames[i]);
-		frame_put(gather->frames[i]);
-	}
+	for (; gather->written; gather->written &= gather->written - 1)
+		cache_page_written(gather->frames[__builtin_ctzl(gather->written)]);
+	frame_put_many(gather->frames, gather->count);
 	gather->count = 0;
-	gather->written = 0;
 }
 
-void gather_frame(struct gather *gather, uintptr_t page, struct frame *frame, bool written)
+static void resident_sub(_Atomic uint64_t *counter, uint64_t pages)
 {
-	if (gather->count == GATHER_MAX)
-		gather_finish(gather);
-	gather_note(gather, page);
-	if (written)
-		gather->written |= 1ull << gather->count;
-	gather->frames[gather->count++] = frame;
+	if (pages)
+		atomic_fetch_sub_explicit(counter, pages, memory_order_relaxed);
 }
 
-void gather_entry(struct gather *gather, uintptr_t page, struct frame *table, uint64_t *entry)
+void gather_leaf_end(struct gather *gather)
 {
-	bool written = *entry & PAGE_WRITABLE;
-	struct frame *frame = entry_take(gather->space, table, entry);
-
-	if (frame)
-		gather_frame(gather, page, frame, written);
-	else
-		gather_note(gather, page);
+	resident_sub(&gather->space->anon_pages, gather->gone.anon);
+	resident_sub(&gather->space->file_pages, gather->gone.file);
+	resident_sub(&gather->space->shmem_pages, gather->gone.shmem);
+	gather->gone = (struct resident_pages){0};
 }

@@ -12,34 +12,71 @@
  */
 #pragma once
 
-#include <mm/mem_space.h>
+#include <mm/page_walk.h>
 
 #define GATHER_MAX 64
+
+/* Pages counted as resident, by the space's counters. */
+struct resident_pages {
+	uint64_t anon, file, shmem;
+};
 
 struct gather {
 	struct mem_space *space;
 	uintptr_t beg, end; /* has changed since the last flush; both 0: nothing */
 	unsigned count;
-	uint64_t written; /* bit n: frames[n] had a writable entry */
+	uint64_t written; /* bit n: frames[n] is a cache page that had a writable entry */
+	struct resident_pages gone; /* from the leaf that is locked, not yet told to the space */
 	struct frame *frames[GATHER_MAX];
 };
 static_assert(GATHER_MAX <= 64, "one bit each");
 
 void gather_begin(struct gather *gather, struct mem_space *space);
-/* An entry of `page` changed. */
-void gather_note(struct gather *gather, uintptr_t page);
-/* The same, and `frame`'s reference is dropped after the flush; `written`: the entry was writable. */
-void gather_frame(struct gather *gather, uintptr_t page, struct frame *frame, bool written);
-/* Empties an entry of a locked leaf; its frame is kept until the flush. */
-void gather_entry(struct gather *gather, uintptr_t page, struct frame *table, uint64_t *entry);
 /* Flushes what has changed; the frames are still kept. */
 void gather_flush(struct gather *gather);
 /* Flushes, then drops the frames; the gather is empty again. */
 void gather_finish(struct gather *gather);
+/* Before a leaf is unlocked whose entries were gathered: the space's counters follow. */
+void gather_leaf_end(struct gather *gather);
 
-/*
- * A writable entry of a cache page went away: whoever wrote through it must not be forgotten, even
- * if write-back cleaned the frame without seeing this entry's zone any more (munmap takes the zone
- * off the object's list first).
- */
-void frame_keep_dirty(struct frame *frame);
+/* An entry of `page` changed. */
+static inline void gather_note(struct gather *gather, uintptr_t page)
+{
+	gather->beg = gather->end ? MIN(gather->beg, page) : page;
+	gather->end = MAX(gather->end, page + PAGE_SIZE);
+}
+
+/* The same, and `frame`'s reference is dropped after the flush. */
+static inline void gather_frame(struct gather *gather, uintptr_t page, struct frame *frame)
+{
+	if (unlikely(gather->count == GATHER_MAX))
+		gather_finish(gather);
+	gather_note(gather, page);
+	gather->frames[gather->count++] = frame;
+}
+
+/* Empties an entry of a locked leaf; its frame is kept until the flush. */
+static inline void gather_entry(struct gather *gather, uintptr_t page, struct frame *table, uint64_t *entry)
+{
+	uint64_t value = *entry;
+	struct frame *frame;
+	uint32_t state;
+
+	table->index--;
+	entry_store(entry, 0);
+	if (value & PAGE_DEVICE) {
+		gather_note(gather, page);
+		return;
+	}
+	frame = entry_frame(value);
+	gather_frame(gather, page, frame);
+	state = frame_state(frame);
+	if ((state & FRAME_KIND_MASK) == FRAME_ANON) {
+		gather->gone.anon++;
+	} else if ((state & FRAME_KIND_MASK) == FRAME_CACHE) {
+		gather->gone.file++;
+		gather->gone.shmem += state & FRAME_SHMEM ? 1 : 0;
+		if (value & PAGE_WRITABLE)
+			gather->written |= 1ull << (gather->count - 1);
+	}
+}

@@ -32,6 +32,7 @@ static void clear_leaf(struct gather *gather, const struct leaf_walk *leaf, enum
 	for (uintptr_t page = leaf->beg; page < leaf->end && table->index > 0; page += PAGE_SIZE, entry++)
 		if (entry_is_wanted(*entry, what))
 			gather_entry(gather, page, table, entry);
+	gather_leaf_end(gather);
 	if (what == CLEAR_BESIDE_FAULTS)
 		gather_flush(gather);
 	spin_unlock(&table->lock);
@@ -85,12 +86,13 @@ static void protect_leaf(struct gather *gather, const struct leaf_walk *leaf, ui
 			continue;
 		}
 		if ((*entry & ~now & PAGE_WRITABLE) && frame_kind(entry_frame(*entry)) == FRAME_CACHE) {
-			frame_keep_dirty(entry_frame(*entry));
+			cache_page_written(entry_frame(*entry));
 			cleaned = true;
 		}
 		entry_store(entry, now);
 		gather_note(gather, page);
 	}
+	gather_leaf_end(gather);
 	if (cleaned)
 		gather_flush(gather);
 	spin_unlock(&table->lock);

@@ -187,24 +187,15 @@ void page_slot_install_device(struct page_slot *slot, const struct device_page *
 					 (page->uncached ? PAGE_UNCACHED : 0));
 }
 
-struct frame *entry_take(struct mem_space *space, struct frame *table, uint64_t *entry)
-{
-	uint64_t value = *entry;
-	struct frame *frame;
-
-	table->index--;
-	entry_store(entry, 0);
-	if (value & PAGE_DEVICE)
-		return NULL;
-	frame = entry_frame(value);
-	count_resident(space, frame, -1);
-	return frame;
-}
-
 struct frame *page_slot_remove(struct page_slot *slot)
 {
-	struct frame *frame = entry_take(slot->space, slot->table, slot->entry);
+	uint64_t value = *slot->entry;
+	struct frame *frame = value & PAGE_DEVICE ? NULL : entry_frame(value);
 
+	slot->table->index--;
+	entry_store(slot->entry, 0);
+	if (frame)
+		count_resident(slot->space, frame, -1);
 	tlb_flush_range(slot->space, slot->address, slot->address + PAGE_SIZE);
 	return frame;
 }
@@ -264,7 +255,7 @@ static void free_below(struct gather *gather, struct frame *table, unsigned leve
 		table->index--;
 		spin_unlock(&table->lock);
 		atomic_fetch_sub(&gather->space->table_pages, 1);
-		gather_frame(gather, from, child, false);
+		gather_frame(gather, from, child);
 	}
 }
 

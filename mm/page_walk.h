@@ -61,10 +61,15 @@ static inline struct page_entry entry_decode(uint64_t value)
 }
 
 /*
- * Empties an entry of a locked leaf without flushing; the reference is the caller's. NULL for a
- * device's.
+ * A writable entry of a cache page went away: whoever wrote through it must not be forgotten, even
+ * if write-back cleaned the frame without seeing this entry's zone any more (munmap takes the zone
+ * off the object's list first).
  */
-struct frame *entry_take(struct mem_space *space, struct frame *table, uint64_t *entry);
+static inline void cache_page_written(struct frame *frame)
+{
+	if (!(frame_state(frame) & FRAME_DIRTY))
+		atomic_fetch_or(&frame->state, FRAME_DIRTY);
+}
 
 /* ---- leaf by leaf ---- */
 

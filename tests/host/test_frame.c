@@ -423,6 +423,40 @@ static void references_saturate(void **state)
 	frame_put(frame);
 }
 
+/* More than a processor's cache holds, out of order; shared frames and the zero frame among them. */
+static void many_are_put_at_once(void **state)
+{
+	enum { COUNT = 150, SHARED = 3 };
+	struct frame *frames[COUNT + 1], *shared[SHARED];
+	uint64_t before = frame_free_count(), kinds[FRAME_ZERO + 1];
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT; i++)
+		frames[i] = frame_alloc(i % 7 ? FRAME_ANON : FRAME_TABLE);
+	for (unsigned i = 0; i < SHARED; i++) {
+		shared[i] = frames[i * 50];
+		frame_get(shared[i]);
+	}
+	for (unsigned i = 40; i < 60; i += 2) {
+		struct frame *other = frames[i];
+
+		frames[i] = frames[i + 1];
+		frames[i + 1] = other;
+	}
+	frames[COUNT] = frame_zero;
+	frame_put_many(frames, COUNT + 1);
+	assert_int_equal(frame_free_count(), before - SHARED);
+	frame_check();
+	for (unsigned i = 0; i < SHARED; i++)
+		assert_int_equal(frame_refs(shared[i]), 1);
+	frame_put_many(shared, SHARED);
+	assert_int_equal(frame_free_count(), before);
+	frame_kind_counts(kinds);
+	assert_int_equal(kinds[FRAME_ANON], 0);
+	assert_int_equal(kinds[FRAME_TABLE], 0);
+	frame_put_many(frames, 0);
+}
+
 static void zero_frame_is_uncounted(void **state)
 {
 	const uint64_t *words = frame_virt(frame_zero);
@@ -576,6 +610,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(random_operations, begin, end),
 	    cmocka_unit_test_setup_teardown(found_in_caches, begin, end),
 	    cmocka_unit_test_setup_teardown(references_saturate, begin, end),
+	    cmocka_unit_test_setup_teardown(many_are_put_at_once, begin, end),
 	    cmocka_unit_test_setup_teardown(zero_frame_is_uncounted, begin, end),
 	    cmocka_unit_test_setup_teardown(mistakes_panic, begin, end),
 	    cmocka_unit_test_setup_teardown(reserved_frames_are_given_back, begin, end),
