@@ -1,5 +1,6 @@
 /*
- * mm/page_range.c - what happens to all entries of a range: emptied, protected, forked, moved.
+ * mm/page_range.c - what happens to all entries of a range: emptied (their tables freed),
+ * protected, forked, moved.
  *
  * Called by zone_life.c, mem_protect.c, mem_remap.c, mem_advise.c and fork (mem_space.c) with the
  * space locked for writing; by object_range.c (truncate) with the object's zones_lock alone.
@@ -47,6 +48,55 @@ void page_table_clear_range(struct mem_space *space, uintptr_t beg, uintptr_t en
 	gather_begin(&gather, space);
 	while (leaf_walk_next(&leaf))
 		clear_leaf(&gather, &leaf, what);
+	gather_finish(&gather);
+}
+
+/*
+ * Takes out the tables below `table` that map a part of [beg, end) and nothing outside [low, high).
+ * Their entries are empty; a level above goes too when it became empty and lies inside. A flush of
+ * any page of theirs makes the processors forget the upper entries too (SDM vol. 3, 4.10.4.1); until
+ * then their walks may go through the tables, so these are freed after it.
+ */
+static void gather_tables(struct gather *gather, struct frame *table, unsigned level, uintptr_t beg, uintptr_t end,
+			  uintptr_t low, uintptr_t high)
+{
+	uint64_t span = 1ull << (PAGE_SHIFT + 9 * (level - 1)); /* of one entry */
+	uint64_t *entry = &table_entries(table)[page_table_slot(beg, level)];
+
+	for (uintptr_t from = ALIGN_DOWN(beg, span), to; from < end && table->index > 0; from = to, entry++) {
+		struct frame *child;
+
+		to = from + span;
+		if (!*entry)
+			continue;
+		child = entry_frame(*entry);
+		if (level > LEVEL_LEAF + 1)
+			gather_tables(gather, child, level - 1, MAX(from, beg), MIN(to, end), low, high);
+		if (from < low || to > high || child->index > 0)
+			continue;
+		spin_lock(&table->lock);
+		entry_store(entry, 0);
+		table->index--;
+		spin_unlock(&table->lock);
+		atomic_fetch_sub(&gather->space->table_pages, 1);
+		gather_frame(gather, from, child);
+	}
+}
+
+void page_table_unmap_range(struct mem_space *space, uintptr_t beg, uintptr_t end, uintptr_t low,
+			    uintptr_t high)
+{
+	struct leaf_walk leaf = leaf_walk(space, beg, end);
+	struct gather gather;
+
+	mem_space_note_peak(space);
+	gather_begin(&gather, space);
+	while (leaf_walk_next(&leaf))
+		clear_leaf(&gather, &leaf, CLEAR_ALL);
+	low = ALIGN_UP(low, PAGE_LEAF_SPAN);
+	high = ALIGN_DOWN(high, PAGE_LEAF_SPAN);
+	if (MAX(low, ALIGN_DOWN(beg, PAGE_LEAF_SPAN)) < MIN(high, ALIGN_UP(end, PAGE_LEAF_SPAN)))
+		gather_tables(&gather, phys_to_frame(space->root), LEVEL_ROOT, beg, end, low, high);
 	gather_finish(&gather);
 }
 

@@ -1,24 +1,21 @@
 /*
- * mm/page_table.c - the user half's page tables (mm/page_table.h has the story): tables made and
- * freed, and one entry at a time.
+ * mm/page_table.c - the user half's page tables (mm/page_table.h has the story): tables made,
+ * and one entry at a time.
  *
- * Called by fault.c (one slot at a time), mem_space.c (roots) and zone_life.c (tables no longer
- * needed).
+ * Called by fault.c (one slot at a time) and mem_space.c (roots).
  *
  * Locks: a table's entries are changed under its own lock; parent before child. The walk down
  * reads upper entries without locks: they only ever go from empty to present while anyone may
  * walk, and back only when the space is locked for writing and no zone lies below.
  *
- * Not here: which page to map (fault.c), ranges (page_range.c), looking at everything
+ * Not here: which page to map (fault.c), ranges and freeing tables (page_range.c), looking at everything
  * (page_visit.c), the kernel half (kernel_map.c), flushing (tlb.c).
  */
 #include <kernel/base/errno.h>
 #include <kernel/base/panic.h>
 #include <mm/kernel_map.h>
-#include <mm/page_gather.h>
 #include <mm/page_walk.h>
 
-#define USER_HALF_END PAGE_ALIGN_UP(USER_SPACE_END + 1)
 #define TABLE_RIGHTS (PAGE_PRESENT | PAGE_WRITABLE | PAGE_USER)
 
 static struct frame *table_create(void)
@@ -42,6 +39,15 @@ int page_table_create(struct mem_space *space)
 	space->root = frame_phys(root);
 	atomic_fetch_add(&space->table_pages, 1);
 	return 0;
+}
+
+void page_table_destroy(struct mem_space *space)
+{
+	struct frame *root = phys_to_frame(space->root);
+
+	kassert(root->index == 0);
+	frame_put(root);
+	atomic_fetch_sub(&space->table_pages, 1);
 }
 
 /* ---- walking ---- */
@@ -217,64 +223,4 @@ void page_table_clean_page(struct mem_space *space, uintptr_t address, const str
 		tlb_flush_range(space, slot.address, slot.address + PAGE_SIZE);
 	}
 	page_slot_unlock(&slot);
-}
-
-/* ---- freeing tables ---- */
-
-/*
- * Takes out the tables below `table` that map a part of [beg, end) and nothing outside [low, high).
- * Their entries are empty; a level above goes too when it became empty and lies inside. A flush of any page of theirs makes
- * the processors forget the upper entries too (SDM vol. 3, 4.10.4.1); until then their walks may
- * go through the tables, so these are freed after it.
- */
-static void free_below(struct gather *gather, struct frame *table, unsigned level, uintptr_t beg, uintptr_t end,
-		       uintptr_t low, uintptr_t high)
-{
-	uint64_t span = 1ull << (PAGE_SHIFT + 9 * (level - 1)); /* of one entry */
-	uint64_t *entries = table_entries(table);
-	uintptr_t base = ALIGN_DOWN(beg, span);
-	unsigned first = page_table_slot(beg, level), last = page_table_slot(end - 1, level);
-
-	for (unsigned slot = first; table->index > 0; slot++) {
-		uintptr_t from, to;
-		struct frame *child;
-
-		while (slot <= last && !entries[slot])
-			slot++;
-		if (slot > last)
-			break;
-		from = base + (slot - first) * span;
-		to = from + span;
-		child = entry_frame(entries[slot]);
-		if (level > LEVEL_LEAF + 1)
-			free_below(gather, child, level - 1, MAX(from, beg), MIN(to, end), low, high);
-		if (from < low || to > high || child->index > 0)
-			continue;
-		spin_lock(&table->lock);
-		entry_store(&entries[slot], 0);
-		table->index--;
-		spin_unlock(&table->lock);
-		atomic_fetch_sub(&gather->space->table_pages, 1);
-		gather_frame(gather, from, child);
-	}
-}
-
-void page_table_free_range(struct mem_space *space, uintptr_t beg, uintptr_t end, uintptr_t low,
-			   uintptr_t high)
-{
-	struct gather gather;
-
-	gather_begin(&gather, space);
-	free_below(&gather, phys_to_frame(space->root), LEVEL_ROOT, beg, end, low, high);
-	gather_finish(&gather);
-}
-
-void page_table_destroy(struct mem_space *space)
-{
-	struct frame *root = phys_to_frame(space->root);
-
-	page_table_free_range(space, 0, USER_HALF_END, 0, USER_HALF_END);
-	kassert(root->index == 0);
-	frame_put(root);
-	atomic_fetch_sub(&space->table_pages, 1);
 }

@@ -36,7 +36,7 @@ struct page_slot {
 
 /* A root with an empty user half: 0 or -ENOMEM. */
 must_check int page_table_create(struct mem_space *space);
-/* All tables go; every entry is empty already. */
+/* The root goes. It is empty: the other tables went with the zones they were for. */
 void page_table_destroy(struct mem_space *space);
 
 /*
@@ -73,11 +73,11 @@ enum clear_what {
 /* Empties [beg, end): flushes once per batch, then drops the frames. */
 void page_table_clear_range(struct mem_space *space, uintptr_t beg, uintptr_t end, enum clear_what what);
 /*
- * Frees the tables that map a part of [beg, end) and nothing outside [low, high), where no zone is. The
- * space is locked for writing.
+ * The same where no zone is any more, with the tables that then map nothing but free space: those
+ * within [low, high), which has no zone. One flush for all. The space is locked for writing.
  */
-void page_table_free_range(struct mem_space *space, uintptr_t beg, uintptr_t end, uintptr_t low,
-			   uintptr_t high);
+void page_table_unmap_range(struct mem_space *space, uintptr_t beg, uintptr_t end, uintptr_t low,
+			    uintptr_t high);
 /*
  * A zone's protection became `prot`. Rights that went are taken away and flushed; none is given
  * but reading and executing: the next fault gives writing. PROT_NONE: private pages are held.

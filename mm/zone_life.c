@@ -195,20 +195,15 @@ struct mem_zone *zone_merge(struct mem_space *space, struct mem_zone *zone, stru
 }
 
 /*
- * Tables for [beg, end) that map only the free space around it are needed by no zone any more.
- * `next` is the zone above, or NULL.
+ * Nothing is in [beg, end) any more: its entries go, and the tables that only mapped the free space
+ * around it. `next` is the zone above, or NULL.
  */
-static void free_tables_around(struct mem_space *space, uintptr_t beg, uintptr_t end, const struct mem_zone *next)
+static void unmap_free(struct mem_space *space, uintptr_t beg, uintptr_t end, const struct mem_zone *next)
 {
 	const struct list_node *before = next ? next->next.prev : space->zones.list.prev;
-	uintptr_t low = 0, high = USER_SPACE_END + PAGE_SIZE;
+	uintptr_t low = before == &space->zones.list ? 0 : list_entry(before, struct mem_zone, next)->end;
 
-	if (before != &space->zones.list)
-		low = ALIGN_UP(list_entry(before, struct mem_zone, next)->end, PAGE_LEAF_SPAN);
-	if (next)
-		high = ALIGN_DOWN(next->beg, PAGE_LEAF_SPAN);
-	if (MAX(low, ALIGN_DOWN(beg, PAGE_LEAF_SPAN)) < MIN(high, ALIGN_UP(end, PAGE_LEAF_SPAN)))
-		page_table_free_range(space, beg, end, low, high);
+	page_table_unmap_range(space, beg, end, low, next ? next->beg : USER_SPACE_END + PAGE_SIZE);
 }
 
 int zones_cut_prepare(const struct mem_space *space, uintptr_t beg, uintptr_t end, struct mem_zone **spare)
@@ -227,9 +222,12 @@ int zones_cut_prepare(const struct mem_space *space, uintptr_t beg, uintptr_t en
 /* The zone loses [beg, end), which is one of its ends. */
 static void zone_trim(struct mem_space *space, struct mem_zone *zone, uintptr_t beg, uintptr_t end)
 {
+	struct mem_zone *next = zone;
+
 	zone_object_lock(zone);
 	if (zone->beg < beg) {
 		mem_zone_resize(&space->zones, zone, zone->beg, beg);
+		next = mem_zone_next(&space->zones, zone);
 	} else {
 		if (zone->file || zone->object)
 			zone->offset += end - beg;
@@ -237,16 +235,20 @@ static void zone_trim(struct mem_space *space, struct mem_zone *zone, uintptr_t 
 	}
 	zone_object_unlock(zone);
 	zone_count(space, zone, -(int64_t)((end - beg) >> PAGE_SHIFT));
-	page_table_clear_range(space, beg, end, CLEAR_ALL);
+	unmap_free(space, beg, end, next);
 }
 
-static void zone_take_out(struct mem_space *space, struct mem_zone *zone, struct list_node *ended)
+/* Returns the zone after it. */
+static struct mem_zone *zone_take_out(struct mem_space *space, struct mem_zone *zone, struct list_node *ended)
 {
+	struct mem_zone *next = mem_zone_next(&space->zones, zone);
+
 	zone_detach(zone);
 	mem_zone_remove(&space->zones, zone);
 	zone_count(space, zone, -(int64_t)((zone->end - zone->beg) >> PAGE_SHIFT));
-	page_table_clear_range(space, zone->beg, zone->end, CLEAR_ALL);
+	unmap_free(space, zone->beg, zone->end, next);
 	list_push_back(ended, &zone->next);
+	return next;
 }
 
 void zones_cut(struct mem_space *space, uintptr_t beg, uintptr_t end, struct mem_zone **spare, struct list_node *ended)
@@ -264,11 +266,8 @@ void zones_cut(struct mem_space *space, uintptr_t beg, uintptr_t end, struct mem
 		zone_trim(space, zone, beg, zone->end);
 		zone = next;
 	}
-	for (; zone && zone->end <= end; zone = next) {
-		next = mem_zone_next(&space->zones, zone);
-		zone_take_out(space, zone, ended);
-	}
+	while (zone && zone->end <= end)
+		zone = zone_take_out(space, zone, ended);
 	if (zone && zone->beg < end)
 		zone_trim(space, zone, zone->beg, end);
-	free_tables_around(space, beg, end, zone);
 }
