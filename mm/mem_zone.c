@@ -196,6 +196,8 @@ struct mem_zone *mem_zone_find_from(const struct mem_zones *zones, uintptr_t add
 		if (addr >= zone->end) {
 			zone = zone->right;
 		} else {
+			if (addr >= zone->beg)
+				return zone;
 			found = zone;
 			zone = zone->left;
 		}
