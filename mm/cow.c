@@ -24,22 +24,30 @@ struct frame *cow_copy(const struct frame *from)
 	return copy;
 }
 
-enum fault_result cow_break(struct page_slot *slot, const struct mem_zone *zone, struct frame *frame, enum fault_outcome *outcome)
+/* Another frame for the entry: the three steps above. */
+static __attribute__((noinline)) enum fault_result
+cow_replace(struct page_slot *slot, const struct mem_zone *zone, struct frame **frame,
+	    enum fault_outcome *outcome)
 {
-	enum frame_kind kind = frame_kind(frame);
-	struct frame *fresh;
+	bool zero = frame_kind(*frame) == FRAME_ZERO;
+	struct frame *fresh = zero ? frame_alloc_zeroed(FRAME_ANON) : cow_copy(*frame);
 
-	kassert(zone->flags & ZONE_PRIVATE);
-	if (kind == FRAME_ANON && frame_refs(frame) == 1) {
-		page_slot_make_writable(slot);
-		*outcome = OUTCOME_REUSE;
-		return FAULT_DONE;
-	}
-	fresh = kind == FRAME_ZERO ? frame_alloc_zeroed(FRAME_ANON) : cow_copy(frame);
 	if (!fresh)
 		return FAULT_NEEDS_MEMORY;
 	frame_put(page_slot_remove(slot));
 	page_slot_install(slot, fresh, zone->prot, true);
-	*outcome = kind == FRAME_ZERO ? OUTCOME_FRESH : OUTCOME_COPY;
+	*frame = fresh;
+	*outcome = zero ? OUTCOME_FRESH : OUTCOME_COPY;
+	return FAULT_DONE;
+}
+
+enum fault_result cow_break(struct page_slot *slot, const struct mem_zone *zone,
+			    struct frame **frame, enum fault_outcome *outcome)
+{
+	kassert(zone->flags & ZONE_PRIVATE);
+	if (frame_kind(*frame) != FRAME_ANON || frame_refs(*frame) > 1)
+		return cow_replace(slot, zone, frame, outcome);
+	page_slot_make_writable(slot);
+	*outcome = OUTCOME_REUSE;
 	return FAULT_DONE;
 }

@@ -52,18 +52,6 @@ struct fault_attempt {
 	phys_t frame_phys; /* for the ring */
 };
 
-struct fault fault_from_trap(uintptr_t address, uint64_t error_code, uintptr_t rip)
-{
-	uint32_t access = PROT_READ;
-
-	if (error_code & FAULT_CODE_WRITE)
-		access = PROT_WRITE;
-	else if (error_code & FAULT_CODE_FETCH)
-		access = PROT_EXEC;
-	return (struct fault){
-		.address = address, .rip = rip, .access = access, .error_code = (uint32_t)error_code};
-}
-
 const char *fault_access_in_words(uint64_t error_code)
 {
 	if (error_code & FAULT_CODE_WRITE)
@@ -147,23 +135,33 @@ static bool writable_at_once(const struct mem_zone *zone)
 	return (zone->flags & ZONE_SHARED) && (zone->prot & PROT_WRITE) && ops->in_memory && !ops->dirty;
 }
 
-/* A read fault maps cached neighbours too, in the same table and zone; only dirty ones writable. */
+/* How far a read fault looks behind its page: not beyond the table, the zone and the object. */
+static unsigned pages_around(const struct mem_zone *zone, const struct page_slot *slot)
+{
+	uint64_t in_zone = (zone->end - slot->address) >> PAGE_SHIFT;
+	uint64_t in_object = object_pages(zone) - zone_page_index(zone, slot->address);
+
+	uint64_t pages = MIN(FAULT_AROUND_PAGES, MIN(in_zone, in_object));
+
+	return (unsigned)MIN(pages - 1, page_slots_behind(slot));
+}
+
+/* A read fault maps the cached pages behind its own too; only dirty ones writable. */
 static void fault_around(struct mem_zone *zone, const struct page_slot *slot)
 {
+	uint64_t next = zone_page_index(zone, slot->address) + 1;
+	bool writable = writable_at_once(zone);
+	struct frame *frames[FAULT_AROUND_PAGES];
 	struct page_slot near = *slot;
+	unsigned count = mem_object_find_run(zone->object, next, frames, pages_around(zone, slot));
 
-	for (unsigned i = 1; i < FAULT_AROUND_PAGES && page_slot_advance(&near); i++) {
-		struct frame *frame;
-
-		if (near.address >= zone->end || past_end(zone, near.address))
-			break;
-		if (page_slot_read(&near).kind != ENTRY_EMPTY)
-			continue;
-		frame = cached_page(zone, near.address);
-		if (!frame)
-			break;
-		page_slot_install(&near, frame, zone->prot,
-				  writable_at_once(zone) && (frame_state(frame) & FRAME_DIRTY));
+	for (unsigned i = 0; i < count; i++) {
+		page_slot_advance(&near);
+		if (page_slot_is_empty(&near))
+			page_slot_install(&near, frames[i], zone->prot,
+					  writable && (frame_state(frames[i]) & FRAME_DIRTY));
+		else
+			frame_put(frames[i]);
 	}
 }
 
@@ -266,23 +264,23 @@ static bool entry_permits(const struct page_entry *entry, uint32_t access)
 
 static enum fault_result resolve_slot(struct fault_attempt *attempt, struct mem_zone *zone, struct page_slot *slot)
 {
-	struct page_entry entry = page_slot_read(slot);
+	struct page_entry entry;
 	enum fault_result result;
 
+	if (page_slot_is_empty(slot))
+		return zone->object ? fill_from_object(attempt, zone, slot) : fill_anonymous(attempt, zone, slot);
+	entry = page_slot_read(slot);
 	if (entry_permits(&entry, attempt->fault->access)) {
 		attempt->outcome = OUTCOME_FASTER;
 		return FAULT_DONE;
 	}
 	kassert(entry.kind != ENTRY_HELD);
-	if (entry.kind == ENTRY_EMPTY)
-		return zone->object ? fill_from_object(attempt, zone, slot) : fill_anonymous(attempt, zone, slot);
 	if (entry.kind == ENTRY_DEVICE)
 		return map_device(attempt, zone, slot);
 	if (zone->flags & ZONE_SHARED)
 		return map_shared_writable(attempt, zone, slot, entry.frame, true);
-	result = cow_break(slot, zone, entry.frame, &attempt->outcome);
-	if (result == FAULT_DONE)
-		attempt->frame_phys = frame_phys(page_slot_read(slot).frame);
+	result = cow_break(slot, zone, &entry.frame, &attempt->outcome);
+	attempt->frame_phys = frame_phys(entry.frame);
 	return result;
 }
 
@@ -396,20 +394,36 @@ static void count_fault(const struct fault_attempt *attempt, enum fault_result r
 		task->minor_faults++;
 }
 
+static enum fault_outcome failed_outcome(enum fault_result result)
+{
+	if (result == FAULT_NO_ZONE || result == FAULT_FORBIDDEN)
+		return OUTCOME_SIGSEGV;
+	return result == FAULT_NO_PAGE ? OUTCOME_SIGBUS : OUTCOME_NO_MEMORY;
+}
+
 static void attempt_end(struct fault_attempt *attempt, enum fault_result result)
 {
 	if (attempt->prepared)
 		frame_put(attempt->prepared);
-	if (result == FAULT_NO_ZONE || result == FAULT_FORBIDDEN)
-		attempt->outcome = OUTCOME_SIGSEGV;
-	else if (result == FAULT_NO_PAGE)
-		attempt->outcome = OUTCOME_SIGBUS;
-	else if (result != FAULT_DONE)
-		attempt->outcome = OUTCOME_NO_MEMORY;
+	if (result != FAULT_DONE)
+		attempt->outcome = failed_outcome(result);
 	if (attempt->outcome == OUTCOME_FASTER && !attempt->fault->rip)
 		return;
 	count_fault(attempt, result);
 	fault_ring_record(attempt->fault, attempt->outcome, attempt->frame_phys);
+}
+
+/* Gets what the attempt came back for, if it can be had: FAULT_RETRY. */
+static __attribute__((noinline)) enum fault_result
+fault_help(struct fault_attempt *attempt, enum fault_result result)
+{
+	if (result == FAULT_MUST_LOAD)
+		result = fault_load(attempt);
+	else if (result == FAULT_MUST_DIRTY)
+		result = fault_dirty(attempt);
+	else if (result == FAULT_MUST_GROW)
+		result = fault_grow_stack(attempt);
+	return result == FAULT_NEEDS_MEMORY ? fault_find_memory(attempt->fault) : result;
 }
 
 enum fault_result page_fault_handler(struct mem_space *space, const struct fault *fault)
@@ -422,14 +436,8 @@ enum fault_result page_fault_handler(struct mem_space *space, const struct fault
 			rw_read_lock(&space->lock);
 			result = fault_resolve(&attempt);
 			rw_read_unlock(&space->lock);
-			if (result == FAULT_MUST_LOAD)
-				result = fault_load(&attempt);
-			else if (result == FAULT_MUST_DIRTY)
-				result = fault_dirty(&attempt);
-			else if (result == FAULT_MUST_GROW)
-				result = fault_grow_stack(&attempt);
-			if (result == FAULT_NEEDS_MEMORY)
-				result = fault_find_memory(fault);
+			if (unlikely(result != FAULT_DONE))
+				result = fault_help(&attempt, result);
 		} while (result == FAULT_RETRY);
 	}
 	attempt_end(&attempt, result);

@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include <linux/mman.h>
 #include <mm/mem_space.h>
 
 /* Error code of a page fault: SDM vol. 3, 4.7. */
@@ -53,7 +54,18 @@ enum fault_outcome {
 };
 
 /* From the processor's words. */
-struct fault fault_from_trap(uintptr_t address, uint64_t error_code, uintptr_t rip);
+static inline struct fault fault_from_trap(uintptr_t address, uint64_t error_code, uintptr_t rip)
+{
+	uint32_t access = PROT_READ;
+
+	if (error_code & FAULT_CODE_WRITE)
+		access = PROT_WRITE;
+	else if (error_code & FAULT_CODE_FETCH)
+		access = PROT_EXEC;
+	return (struct fault){
+		.address = address, .rip = rip, .access = access, .error_code = (uint32_t)error_code};
+}
+
 /* "read", "write", "execution" of an error code. */
 const char *fault_access_in_words(uint64_t error_code);
 

@@ -141,6 +141,19 @@ struct frame *mem_object_find(struct mem_object *object, uint64_t index)
 	return frame;
 }
 
+unsigned mem_object_find_run(struct mem_object *object, uint64_t index, struct frame **frames,
+			     unsigned most)
+{
+	unsigned cached, count = 0;
+
+	spin_lock(&object->index_lock);
+	cached = page_index_find_run(&object->pages, index, frames, most);
+	while (count < cached && (frame_state(frames[count]) & FRAME_UPTODATE))
+		frame_get(frames[count++]);
+	spin_unlock(&object->index_lock);
+	return count;
+}
+
 /* -EEXIST if another frame is there. The cache takes a reference of its own. */
 static int cache_insert(struct mem_object *object, uint64_t index, struct frame *frame)
 {

@@ -87,6 +87,12 @@ must_check int mem_object_frame(struct mem_object *object, uint64_t index, struc
 /* Only if it is cached and UPTODATE already: a reference, or NULL. Does not sleep. */
 struct frame *mem_object_find(struct mem_object *object, uint64_t index);
 /*
+ * The same for `index` and the pages behind it, up to the first that is not and `most` at the most:
+ * how many are now in `frames`, a reference to each.
+ */
+unsigned mem_object_find_run(struct mem_object *object, uint64_t index, struct frame **frames,
+			     unsigned most);
+/*
  * The first cached page of [*index, last], whatever its state: a reference and its index in
  * *index, or NULL. Does not sleep.
  */

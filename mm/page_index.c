@@ -135,18 +135,42 @@ static void node_set_child(struct page_index_node *node, struct page_index_node 
 
 /* --- the index -------------------------------------------------------------------------- */
 
-struct frame *page_index_find(const struct page_index *index, uint64_t at)
+/* The leaf that has, or would have, the frame at `at`; NULL: there is none. */
+static const struct page_index_node *leaf_of(const struct page_index *index, uint64_t at)
 {
 	const struct page_index_node *node = index->root;
 
 	while (node && node_covers(node, at)) {
-		unsigned slot = slot_of(at, node->shift);
-
 		if (node->shift == 0)
-			return node->slots[slot].frame;
-		node = node->slots[slot].node;
+			return node;
+		node = node->slots[slot_of(at, node->shift)].node;
 	}
 	return NULL;
+}
+
+struct frame *page_index_find(const struct page_index *index, uint64_t at)
+{
+	const struct page_index_node *leaf = leaf_of(index, at);
+
+	return leaf ? leaf->slots[slot_of(at, 0)].frame : NULL;
+}
+
+unsigned page_index_find_run(const struct page_index *index, uint64_t at, struct frame **frames,
+			     unsigned most)
+{
+	const struct page_index_node *leaf = NULL;
+	unsigned count = 0;
+
+	for (; count < most; count++) {
+		unsigned slot = slot_of(at + count, 0);
+
+		if (!leaf || slot == 0)
+			leaf = leaf_of(index, at + count);
+		if (!leaf || !leaf->slots[slot].frame)
+			break;
+		frames[count] = leaf->slots[slot].frame;
+	}
+	return count;
 }
 
 /* The lowest shift at which one node covers both `at` and all of `node`. */

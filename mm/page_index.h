@@ -31,6 +31,12 @@ must_check int page_index_reserve(struct page_index_reserve *reserve);
 void page_index_unreserve(struct page_index_reserve *reserve); /* frees what is left */
 
 struct frame *page_index_find(const struct page_index *index, uint64_t at);
+/*
+ * The frames at `at` and behind it, up to the first that is missing and `most` at the most, which
+ * do not reach beyond UINT64_MAX: how many they are.
+ */
+unsigned page_index_find_run(const struct page_index *index, uint64_t at, struct frame **frames,
+			     unsigned most);
 /* The slot must be empty. Cannot fail: it takes nodes from `reserve`. */
 void page_index_insert(struct page_index *index, uint64_t at, struct frame *frame,
 		       struct page_index_reserve *reserve);

@@ -132,20 +132,6 @@ bool page_slot_lock_existing(struct mem_space *space, uintptr_t address, struct 
 	return true;
 }
 
-void page_slot_unlock(struct page_slot *slot) NO_THREAD_SAFETY_ANALYSIS
-{
-	spin_unlock(&slot->table->lock);
-}
-
-bool page_slot_advance(struct page_slot *slot)
-{
-	if (page_table_slot(slot->address, LEVEL_LEAF) == PAGE_TABLE_ENTRIES - 1)
-		return false;
-	slot->address += PAGE_SIZE;
-	slot->entry++;
-	return true;
-}
-
 /* ---- one entry ---- */
 
 struct page_entry page_slot_read(const struct page_slot *slot)

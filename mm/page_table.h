@@ -47,10 +47,28 @@ must_check int page_slot_lock(struct mem_space *space, uintptr_t address, bool h
 			      struct page_slot *slot);
 /* The same where the tables exist; false otherwise. */
 must_check bool page_slot_lock_existing(struct mem_space *space, uintptr_t address, struct page_slot *slot);
-void page_slot_unlock(struct page_slot *slot);
-/* Moves to the next page's entry if it is in the same leaf table. */
-bool page_slot_advance(struct page_slot *slot);
+static inline void page_slot_unlock(struct page_slot *slot) NO_THREAD_SAFETY_ANALYSIS
+{
+	spin_unlock(&slot->table->lock);
+}
 
+/* How many entries there are behind this one in the same table. */
+static inline unsigned page_slots_behind(const struct page_slot *slot)
+{
+	return (unsigned)((PAGE_LEAF_SPAN - 1 - slot->address % PAGE_LEAF_SPAN) >> PAGE_SHIFT);
+}
+
+/* To the next page's entry, in the same table. */
+static inline void page_slot_advance(struct page_slot *slot)
+{
+	slot->address += PAGE_SIZE;
+	slot->entry++;
+}
+
+static inline bool page_slot_is_empty(const struct page_slot *slot)
+{
+	return *slot->entry == 0;
+}
 struct page_entry page_slot_read(const struct page_slot *slot);
 /*
  * Fills an empty entry. The entry takes over one reference of the caller's on `frame`. `prot`

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ENTRIES_MAX = 4000 };
+enum { ENTRIES_MAX = 4000, RUN_MAX = 70 };
 
 static struct entry {
 	uint64_t at;
@@ -125,6 +125,19 @@ static void compare_next(uint64_t at)
 		assert_int_equal(at, entries[i].at);
 }
 
+/* From a random index on: cut off by `most` or by a hole, often in another leaf. */
+static void compare_run(uint64_t at)
+{
+	unsigned most = (unsigned)MIN(host_random_below(RUN_MAX + 1), UINT64_MAX - at), count;
+	struct frame *found[RUN_MAX];
+
+	count = page_index_find_run(&pages, at, found, most);
+	assert_true(count <= most);
+	for (unsigned i = 0; i < count; i++)
+		assert_ptr_equal(found[i], model_find(at + i));
+	assert_true(count == most || !model_find(at + count));
+}
+
 static void compare_all(void)
 {
 	uint64_t at = 0;
@@ -164,6 +177,7 @@ static void random_operations(void **state)
 			break;
 		case 2:
 			compare_next(at);
+			compare_run(at);
 			break;
 		default:
 			if (!expected && entry_count < ENTRIES_MAX)
