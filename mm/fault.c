@@ -268,7 +268,8 @@ static enum fault_result resolve_slot(struct fault_attempt *attempt, struct mem_
 	enum fault_result result;
 
 	if (page_slot_is_empty(slot))
-		return zone->object ? fill_from_object(attempt, zone, slot) : fill_anonymous(attempt, zone, slot);
+		return zone->object ? fill_from_object(attempt, zone, slot)
+				    : fill_anonymous(attempt, zone, slot);
 	entry = page_slot_read(slot);
 	if (entry_permits(&entry, attempt->fault->access)) {
 		attempt->outcome = OUTCOME_FASTER;

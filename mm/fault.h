@@ -63,7 +63,11 @@ static inline struct fault fault_from_trap(uintptr_t address, uint64_t error_cod
 	else if (error_code & FAULT_CODE_FETCH)
 		access = PROT_EXEC;
 	return (struct fault){
-		.address = address, .rip = rip, .access = access, .error_code = (uint32_t)error_code};
+		.address = address,
+		.rip = rip,
+		.access = access,
+		.error_code = (uint32_t)error_code,
+	};
 }
 
 /* "read", "write", "execution" of an error code. */

@@ -86,7 +86,8 @@ static inline void event_fill(struct fault_event *event, const struct fault *fau
 	memcpy(event->name, task->name, sizeof(event->name));
 }
 
-static __attribute__((noinline)) void trace(const struct fault *fault, enum fault_outcome outcome, phys_t frame)
+static __attribute__((noinline)) void trace(const struct fault *fault, enum fault_outcome outcome,
+					    phys_t frame)
 {
 	struct fault_event event;
 	char line[FAULT_LINE_SIZE];
