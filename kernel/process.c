@@ -271,14 +271,8 @@ struct cpu_time process_cpu_time(struct process *process)
 
 uint64_t process_limit(unsigned resource)
 {
-	struct process *process = current_process();
-	uint64_t limit;
-
 	kassert(resource < RLIM_NLIMITS);
-	spin_lock(&process->signal_lock);
-	limit = process->limits[resource].rlim_cur;
-	spin_unlock(&process->signal_lock);
-	return limit;
+	return __atomic_load_n(&current_process()->limits[resource].rlim_cur, __ATOMIC_RELAXED);
 }
 
 bool process_in_group(uint32_t gid)

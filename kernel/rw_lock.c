@@ -104,6 +104,8 @@ static void let_readers_in(struct rw_lock *rw) REQUIRES(rw->lock)
 	struct lock_waiter *waiter, *next;
 	uint32_t count = 0;
 
+	if (list_empty(&rw->waiting_readers))
+		return;
 	list_for_each_entry_safe(waiter, next, &rw->waiting_readers, node) {
 		count++;
 		lock_grant(waiter);

@@ -35,8 +35,11 @@ static int limit_exchange(struct process *process, unsigned resource, const stru
 	*old = *limit;
 	if (new)
 		error = limit_check(resource, limit, new);
-	if (new && !error)
-		*limit = *new;
+	if (new && !error) {
+		limit->rlim_max = new->rlim_max;
+		/* process_limit reads it without the lock. */
+		__atomic_store_n(&limit->rlim_cur, new->rlim_cur, __ATOMIC_RELAXED);
+	}
 	spin_unlock(&process->signal_lock);
 	return error;
 }

@@ -148,7 +148,7 @@ struct process {
 	bool stop_unreported, continue_unreported; /* [P] for wait4's WUNTRACED, WCONTINUED */
 	_Atomic int death_signal;       /* [A] PR_SET_PDEATHSIG; sent when the parent ends */
 
-	struct rlimit limits[RLIM_NLIMITS]; /* [S] */
+	struct rlimit limits[RLIM_NLIMITS]; /* [S], but rlim_cur is read without */
 	uint32_t uid, euid, suid, gid, egid, sgid; /* [S] to write, by its own threads only */
 	uint32_t groups[PROCESS_GROUPS_MAX]; /* [S] supplementary groups */
 	unsigned group_count;           /* [S] */
