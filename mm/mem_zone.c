@@ -140,7 +140,10 @@ static struct mem_zone *index_insert(struct mem_zones *zones, struct mem_zone *z
 	return after;
 }
 
-/* Without a way down: of two neighbours, the lower has no right child or the upper no left one. */
+/*
+ * Without a way down: of two neighbours, the lower has no right child or the upper no left one. The
+ * way up from the new zone goes through `prev`: each subtree in between now begins at the new zone.
+ */
 static void index_insert_after(struct mem_zones *zones, struct mem_zone *zone, struct mem_zone *prev)
 {
 	struct mem_zone *next = mem_zone_next(zones, prev);
@@ -365,8 +368,8 @@ void mem_zone_split(struct mem_zones *zones, struct mem_zone *zone, struct mem_z
 	upper->beg = at;
 	if (zone_has_offset(zone))
 		upper->offset += at - zone->beg;
-	mem_zone_resize(zones, zone, zone->beg, at);
-	index_insert_after(zones, upper, zone);
+	zone->end = at;
+	index_insert_after(zones, upper, zone); /* corrects `zone` too: it is on the way up */
 	list_insert_after(&zone->next, &upper->next);
 	zones->count++;
 }
