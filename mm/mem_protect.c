@@ -66,9 +66,7 @@ static int protect_zone(struct protection *change, struct mem_zone **zone, uintp
 static bool protect_over_limit(const struct mem_space *space, const struct mem_zone *zone, uintptr_t beg,
 			       uintptr_t end, uint32_t prot)
 {
-	struct mem_zone after = {.prot = prot, .flags = zone->flags};
-
-	return prot & PROT_WRITE && !zone_is_data(zone) && zone_is_data(&after) &&
+	return !zone_is_data(zone) && zone_is_data_with(zone, prot) &&
 	       data_over_limit(space, (MIN(zone->end, end) - beg) >> PAGE_SHIFT);
 }
 

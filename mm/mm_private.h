@@ -69,6 +69,8 @@ void zone_object_unlock(struct mem_zone *zone);
 
 /* It counts against RLIMIT_DATA (getrlimit(2)). */
 bool zone_is_data(const struct mem_zone *zone);
+/* It would with that protection. */
+bool zone_is_data_with(const struct mem_zone *zone, uint32_t prot);
 /* The pages of the space's counters that a zone has more (fewer: negative), by its present attributes. */
 void zone_count(struct mem_space *space, const struct mem_zone *zone, int64_t pages);
 /* A page of a device: no struct frame, not to be locked or grown. */

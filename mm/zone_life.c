@@ -113,9 +113,14 @@ void zone_object_unlock(struct mem_zone *zone) NO_THREAD_SAFETY_ANALYSIS
 		mutex_unlock(&zone->object->zones_lock);
 }
 
+bool zone_is_data_with(const struct mem_zone *zone, uint32_t prot)
+{
+	return (prot & PROT_WRITE) && (zone->flags & (ZONE_PRIVATE | ZONE_STACK)) == ZONE_PRIVATE;
+}
+
 bool zone_is_data(const struct mem_zone *zone)
 {
-	return (zone->prot & PROT_WRITE) && (zone->flags & (ZONE_PRIVATE | ZONE_STACK)) == ZONE_PRIVATE;
+	return zone_is_data_with(zone, zone->prot);
 }
 
 void zone_count(struct mem_space *space, const struct mem_zone *zone, int64_t pages)
