@@ -330,7 +330,8 @@ static const struct task *holder_of(const void *lock, uint16_t rank)
 	if (rank == RANK_FRAME)
 		return NULL;
 	if (rank == RANK_SPACE)
-		return atomic_load(&((const struct rw_lock *)lock)->writer);
+		return (const struct task *)(atomic_load(&((const struct rw_lock *)lock)->writer) &
+					     ~RW_WAITERS);
 	return (const struct task *)(atomic_load(&((const struct mutex *)lock)->owner) &
 				     ~MUTEX_WAITERS);
 }

@@ -5,26 +5,32 @@
  *                   takes the 1 back from the same counter and waits in line, under `lock`.
  *   reader leaves   -1 on the counter of the processor it is on now, then looks at `writer`, and
  *                   wakes it if it was the last one inside.
- *   writer enters   waits in line for the writer before it, sets `writer`, and sleeps until the
- *                   counters' sum is zero.
- *   writer leaves   lets in all readers that wait, by a +1 for each; then the next writer in line.
+ *   writer enters   puts itself into `writer` if that is empty, else waits in line; then sleeps until
+ *                   the counters' sum is zero.
+ *   writer leaves   empties `writer` if nobody is in line. Else lets in all readers that wait, by a +1
+ *                   for each; then the next writer in line.
+ *
+ * Who gets in line says so in `writer`, by RW_WAITERS, and is in line before `lock` is free again. A
+ * writer whose word is marked cannot empty it at once and takes `lock`; if it was emptied before, there
+ * is nobody to wait for.
  *
  * Why a sum of zero means that no reader is inside, though the counters are read one by one. All
  * these steps are sequentially consistent. A reader that got in on its own saw no writer, so its
  * +1 came before `writer` was set, and every sum taken later contains it; so does it contain the +1
- * of a reader that was let in, for that was done under `lock`. Its -1 comes when it leaves, on any
- * counter. A reader that is turned away puts 1 and -1 on one counter, which a sum reads once: it
- * adds 0 or 1. So nothing makes a sum smaller but readers that have left, and zero means that
- * all have. It stays so: nobody gets in while `writer` is set.
+ * of a reader that was let in, for that was done before the next writer was put there. Its -1 comes
+ * when it leaves, on any counter. A reader that is turned away puts 1 and -1 on one counter, which a
+ * sum reads once: it adds 0 or 1. So nothing makes a sum smaller but readers that have left, and zero
+ * means that all have. It stays so: nobody gets in while `writer` is set.
  *
- * Why the last reader's wake-up is not lost. Either the writer's sum contains the last -1, or that
- * came after `writer` was set, and the reader sees the writer and takes `lock`, which the writer
- * let go only after it had set its state to sleeping. A reader that is turned away does the same.
+ * Why the last reader's wake-up is not lost. Either the sum that the writer takes under `lock` contains
+ * the last -1, or that came after `writer` was set, and the reader sees the writer and takes `lock`, which
+ * the writer let go only after it had set its state to sleeping. A reader that is turned away does the
+ * same.
  *
  * Why neither starves. A reader in line gets in when the present writer leaves. A writer at the head
  * of the line waits for those readers, and no others come in before it.
  *
- * Locks: rw->lock, the guard; the run queue's under it. Tests: tests/host/test_rw_lock.c.
+ * Locks: rw->lock, the guard; the run queue's under it. Tests: tests/host/test_sleep_locks.c.
  */
 #include <kernel/base/panic.h>
 #include <kernel/base/rw_lock.h>
@@ -38,7 +44,7 @@ void rw_init(struct rw_lock *rw, enum lock_rank rank)
 	list_init(&rw->waiting_writers);
 }
 
-static uint32_t readers_sum(const struct rw_lock *rw) REQUIRES(rw->lock)
+static uint32_t readers_sum(const struct rw_lock *rw)
 {
 	uint32_t sum = 0;
 
@@ -47,13 +53,38 @@ static uint32_t readers_sum(const struct rw_lock *rw) REQUIRES(rw->lock)
 	return sum;
 }
 
+static struct task *writer_of(const struct rw_lock *rw)
+{
+	return (struct task *)(atomic_load(&rw->writer) & ~RW_WAITERS);
+}
+
+/* Takes the lock from nobody. */
+static bool writer_take(struct rw_lock *rw)
+{
+	uintptr_t nobody = 0;
+
+	return atomic_compare_exchange_strong(&rw->writer, &nobody, (uintptr_t)current_task());
+}
+
+/* Tells the writer that somebody is in line. False: there is no writer any more. */
+static bool writer_mark(struct rw_lock *rw) REQUIRES(rw->lock)
+{
+	uintptr_t writer = atomic_load(&rw->writer);
+
+	kassert((writer & ~RW_WAITERS) != (uintptr_t)current_task());
+	while (writer)
+		if (atomic_compare_exchange_weak(&rw->writer, &writer, writer | RW_WAITERS))
+			return true;
+	return false;
+}
+
 /* A reader is out, for good or to wait. */
 static void wake_writer_if_last(struct rw_lock *rw) REQUIRES(rw->lock)
 {
 	if (!rw->draining || readers_sum(rw) != 0)
 		return;
 	rw->draining = false;
-	task_wake(atomic_load(&rw->writer));
+	task_wake(writer_of(rw));
 }
 
 static void wait_for_grant(struct rw_lock *rw, struct list_node *line) REQUIRES(rw->lock)
@@ -67,9 +98,8 @@ static void wait_for_grant(struct rw_lock *rw, struct list_node *line) REQUIRES(
 
 void rw_read_lock_slow(struct rw_lock *rw, struct rw_readers *mine)
 {
-	kassert(atomic_load(&rw->writer) != current_task());
 	spin_lock(&rw->lock);
-	if (atomic_load(&rw->writer)) {
+	if (writer_mark(rw)) {
 		atomic_fetch_sub(&mine->count, 1);
 		wake_writer_if_last(rw);
 		wait_for_grant(rw, &rw->waiting_readers);
@@ -84,19 +114,34 @@ void rw_read_unlock_slow(struct rw_lock *rw)
 	spin_unlock(&rw->lock);
 }
 
-void rw_write_lock(struct rw_lock *rw) NO_THREAD_SAFETY_ANALYSIS
+static void wait_for_writers(struct rw_lock *rw)
 {
-	sleep_check_acquire(rw, rw->rank);
 	spin_lock(&rw->lock);
-	kassert(atomic_load(&rw->writer) != current_task());
-	if (atomic_load(&rw->writer))
-		wait_for_grant(rw, &rw->waiting_writers);
-	else
-		atomic_store(&rw->writer, current_task());
+	while (!writer_take(rw)) {
+		if (writer_mark(rw)) {
+			wait_for_grant(rw, &rw->waiting_writers);
+			break;
+		}
+	}
+	spin_unlock(&rw->lock);
+}
+
+static void wait_for_readers(struct rw_lock *rw)
+{
+	spin_lock(&rw->lock);
 	rw->draining = readers_sum(rw) != 0;
 	while (rw->draining)
 		lock_sleep(&rw->lock);
 	spin_unlock(&rw->lock);
+}
+
+void rw_write_lock(struct rw_lock *rw) NO_THREAD_SAFETY_ANALYSIS
+{
+	sleep_check_acquire(rw, rw->rank);
+	if (unlikely(!writer_take(rw)))
+		wait_for_writers(rw);
+	if (unlikely(readers_sum(rw) != 0))
+		wait_for_readers(rw);
 }
 
 static void let_readers_in(struct rw_lock *rw) REQUIRES(rw->lock)
@@ -104,8 +149,6 @@ static void let_readers_in(struct rw_lock *rw) REQUIRES(rw->lock)
 	struct lock_waiter *waiter, *next;
 	uint32_t count = 0;
 
-	if (list_empty(&rw->waiting_readers))
-		return;
 	list_for_each_entry_safe(waiter, next, &rw->waiting_readers, node) {
 		count++;
 		lock_grant(waiter);
@@ -113,18 +156,31 @@ static void let_readers_in(struct rw_lock *rw) REQUIRES(rw->lock)
 	atomic_fetch_add(&rw->readers[cpu_read(id)].count, count);
 }
 
+/* Somebody is in line: readers, writers or both. */
+static __attribute__((noinline)) void hand_over(struct rw_lock *rw)
+{
+	struct lock_waiter *next;
+
+	spin_lock(&rw->lock);
+	kassert(writer_of(rw) == current_task());
+	let_readers_in(rw);
+	if (list_empty(&rw->waiting_writers)) {
+		atomic_store(&rw->writer, 0);
+	} else {
+		next = list_first(&rw->waiting_writers, struct lock_waiter, node);
+		list_remove(&next->node);
+		atomic_store(&rw->writer, (uintptr_t)next->task |
+						  (list_empty(&rw->waiting_writers) ? 0 : RW_WAITERS));
+		lock_grant(next);
+	}
+	spin_unlock(&rw->lock);
+}
+
 void rw_write_unlock(struct rw_lock *rw) NO_THREAD_SAFETY_ANALYSIS
 {
-	struct lock_waiter *next = NULL;
+	uintptr_t self = (uintptr_t)current_task();
 
 	sleep_check_release(rw, rw->rank);
-	spin_lock(&rw->lock);
-	kassert(atomic_load(&rw->writer) == current_task());
-	let_readers_in(rw);
-	if (!list_empty(&rw->waiting_writers))
-		next = list_first(&rw->waiting_writers, struct lock_waiter, node);
-	atomic_store(&rw->writer, next ? next->task : NULL);
-	if (next)
-		lock_grant(next);
-	spin_unlock(&rw->lock);
+	if (unlikely(!atomic_compare_exchange_strong(&rw->writer, &self, 0)))
+		hand_over(rw);
 }

@@ -21,13 +21,16 @@ struct rw_readers {
 } __attribute__((aligned(64)));
 
 struct CAPABILITY("rw_lock") rw_lock {
-	struct task *_Atomic writer; /* has it, or waits for the readers inside; NULL: readers enter */
-	struct spinlock lock;        /* all below, and every change of `writer` */
+	_Atomic uintptr_t writer;    /* the task that has it, or waits for the readers inside; and */
+				     /* RW_WAITERS. 0: readers enter */
+	struct spinlock lock;        /* all below, and RW_WAITERS */
 	bool draining;               /* the writer waits for the readers inside */
 	uint16_t rank;
 	struct list_node waiting_readers, waiting_writers;
 	struct rw_readers readers[CPU_MAX];
 };
+
+#define RW_WAITERS 1ul /* somebody is in line */
 
 /* In zeroed memory: the counters are left alone. */
 void rw_init(struct rw_lock *rw, enum lock_rank rank);
