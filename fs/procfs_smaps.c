@@ -7,6 +7,7 @@
  */
 #include <fs/procfs_private.h>
 #include <linux/mman.h>
+#include <mm/mem_object.h>
 #include <mm/zone_usage.h>
 #include <string.h>
 
@@ -53,6 +54,7 @@ static void print_usage(struct text *text, const struct zone_usage *usage, bool 
 static void print_flags(struct text *text, const struct mem_zone *zone)
 {
 	bool shared = zone->flags & ZONE_SHARED, writer = zone->max_prot & PROT_WRITE;
+	bool device = zone->object && zone->object->ops->map_device;
 	const struct {
 		bool holds;
 		const char *letters;
@@ -66,13 +68,17 @@ static void print_flags(struct text *text, const struct mem_zone *zone)
 		{zone->max_prot & PROT_EXEC, "me"},
 		{shared, "ms"},
 		{zone->flags & ZONE_STACK, "gd"},
+		{device, "pf"},
+		{zone->flags & ZONE_LOCKED, "lo"},
+		{device, "io"},
 		{zone->flags & ZONE_SEQUENTIAL, "sr"},
 		{zone->flags & ZONE_RANDOM, "rr"},
-		{zone->flags & ZONE_LOCKED, "lo"},
 		{zone->flags & ZONE_DONT_FORK, "dc"},
+		{device, "de"},
+		{zone->flags & ZONE_LOCK_ON_FAULT, "lf"},
 		{!shared && (zone->prot & PROT_WRITE), "ac"},
 		{zone->flags & ZONE_WIPE_ON_FORK, "wf"},
-		{zone->flags & ZONE_DONT_DUMP, "dd"},
+		{device || (zone->flags & ZONE_DONT_DUMP), "dd"},
 		{zone->flags & ZONE_HUGE, "hg"},
 		{zone->flags & ZONE_NO_HUGE, "nh"},
 		{zone->flags & ZONE_MERGEABLE, "mg"},

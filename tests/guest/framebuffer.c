@@ -406,6 +406,8 @@ static void unmapping(void)
 
 static void listed(void)
 {
+	static char smaps[65536];
+	const char *zone, *flags;
 	struct screen screen = screen_open();
 	char *map = map_screen(&screen, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, 2 * PAGE);
 	struct map_line line;
@@ -415,6 +417,14 @@ static void listed(void)
 	expect_equal(line.offset, 2 * PAGE);
 	expect(strcmp(line.path, "/dev/fb0") == 0);
 	expect(line.inode != 0);
+	/* smaps tells what kind of memory it is: a device's pages, not to be dumped or grown. */
+	proc_read("/proc/self/smaps", smaps, sizeof(smaps));
+	zone = strstr(smaps, "/dev/fb0");
+	flags = zone ? strstr(zone, "VmFlags:") : NULL;
+	expect(flags != NULL && strchr(flags, '\n') != NULL);
+	*strchr(flags, '\n') = '\0';
+	expect(strstr(flags, " pf ") && strstr(flags, " io ") && strstr(flags, " de ") && strstr(flags, " dd "));
+	expect(strncmp(strstr(zone, "Rss:"), "Rss:                   0 kB", 27) == 0);
 }
 
 /* A device has no more pages than it has: it cannot grow, but shrink and move. */

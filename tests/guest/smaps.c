@@ -219,6 +219,9 @@ static void locked(void)
 	expect(munlock(memory, 4 * PAGE) == 0);
 	zone = zone_of(memory);
 	expect(zone.locked == 0 && !has_flag(&zone, "lo"));
+	expect(mlock2(memory, 4 * PAGE, MLOCK_ONFAULT) == 0);
+	zone = zone_of(memory);
+	expect(has_flag(&zone, "lo") && has_flag(&zone, "lf"));
 }
 
 static void all_together(void)
