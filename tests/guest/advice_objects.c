@@ -1,8 +1,9 @@
 /*
- * advice_objects.c - each advice of madvise for each kind of memory: what it answers, what is in the
- * advised page afterwards, and what a child gets of it. The neighbouring pages never change.
+ * advice_objects.c - each advice of madvise for each kind of memory: what it answers, what is in
+ * the advised page afterwards, and what a child gets of it. The neighbouring pages never change.
  *
- * Not here: bad ranges, and how each advice works in private memory (madvise.c); devices (framebuffer.c).
+ * Not here: bad ranges, and how each advice works in private memory (madvise.c); devices
+ * (framebuffer.c).
  */
 #include "helpers.h"
 
@@ -20,7 +21,7 @@
 #define MADV_DONTNEED_LOCKED 24
 #endif
 
-/* --- the kinds: PAGES pages, of which every byte is 'k' but for the read-only one's ------------ */
+/* --- the kinds: PAGES pages, of which every byte is 'k' but for the read-only one's ----------- */
 
 enum property {
 	SHARED = 1,
@@ -144,10 +145,12 @@ static int first_byte(const struct kind *kind)
 
 static int byte_behind(const struct kind *kind)
 {
-	return kind->properties & SHARED ? first_byte(kind) : kind->properties & ANONYMOUS ? 0 : 'f';
+	return kind->properties & SHARED      ? first_byte(kind)
+	       : kind->properties & ANONYMOUS ? 0
+					      : 'f';
 }
 
-/* --- the advice -------------------------------------------------------------------------------- */
+/* --- the advice ------------------------------------------------------------------------------- */
 
 static const struct advice {
 	const char *name;
@@ -220,7 +223,8 @@ static void name_row(char *row, size_t size, const struct kind *kind, const stru
 
 static void check_advice(const struct kind *kind, const struct advice *advice)
 {
-	int error = error_of(kind, advice->number), after = byte_after(kind, advice->number), result;
+	int error = error_of(kind, advice->number), after = byte_after(kind, advice->number),
+	    result;
 	char *map = kind->map(), row[80];
 
 	name_row(row, sizeof(row), kind, advice);
@@ -267,7 +271,8 @@ static void each_for_locked(void)
 		const struct kind *kind = &kinds[i];
 
 		for (size_t j = 0; j < ARRAY_LENGTH(all_advice); j++) {
-			int number = all_advice[j].number, error = error_if_locked(kind, number), result;
+			int number = all_advice[j].number, error = error_if_locked(kind, number),
+			    result;
 			char *map = kind->map(), row[80];
 
 			name_row(row, sizeof(row), kind, &all_advice[j]);
@@ -278,15 +283,15 @@ static void each_for_locked(void)
 				check_errno(row, result, error);
 			else
 				check(row, result == 0);
-			check(row, peek(map + PAGE) ==
-					   (number == MADV_DONTNEED_LOCKED ? byte_behind(kind)
-									   : first_byte(kind)));
+			check(row, peek(map + PAGE) == (number == MADV_DONTNEED_LOCKED
+								? byte_behind(kind)
+								: first_byte(kind)));
 			expect(munmap(map, PAGES * PAGE) == 0);
 		}
 	}
 }
 
-/* --- what a child gets ------------------------------------------------------------------------- */
+/* --- what a child gets ------------------------------------------------------------------------ */
 
 /* How a child sees each page: its first byte, or -1 where it has none. */
 static void look_as_child(const char *map, int *bytes)
@@ -314,9 +319,10 @@ static void each_then_fork(void)
 
 	scratch_enter();
 	for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++) {
-		static const struct advice about_children[] = {
-			{"DONTFORK", MADV_DONTFORK}, {"DOFORK", MADV_DOFORK},
-			{"WIPEONFORK", MADV_WIPEONFORK}, {"KEEPONFORK", MADV_KEEPONFORK}};
+		static const struct advice about_children[] = {{"DONTFORK", MADV_DONTFORK},
+							       {"DOFORK", MADV_DOFORK},
+							       {"WIPEONFORK", MADV_WIPEONFORK},
+							       {"KEEPONFORK", MADV_KEEPONFORK}};
 
 		for (size_t j = 0; j < ARRAY_LENGTH(about_children); j++) {
 			const struct advice *advice = &about_children[j];
@@ -331,7 +337,9 @@ static void each_then_fork(void)
 					 : advice->number == MADV_WIPEONFORK ? 0
 									     : wanted;
 			look_as_child(map, bytes);
-			check(row, bytes[0] == (advice->number == MADV_DOFORK ? -1 : first_byte(&kinds[i])));
+			check(row,
+			      bytes[0] ==
+				      (advice->number == MADV_DOFORK ? -1 : first_byte(&kinds[i])));
 			check(row, bytes[1] == wanted);
 			check(row, bytes[2] == first_byte(&kinds[i]));
 			expect_equal(peek(map + PAGE), first_byte(&kinds[i]));
@@ -340,7 +348,7 @@ static void each_then_fork(void)
 	}
 }
 
-/* --- a range of several kinds ------------------------------------------------------------------ */
+/* --- a range of several kinds ----------------------------------------------------------------- */
 
 /* Shared memory, private memory, a private file: PAGE each, side by side. */
 static char *map_three(void)

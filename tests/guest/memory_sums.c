@@ -13,7 +13,7 @@
 #define REGION_PAGES 32
 #define KIB_PER_PAGE 4
 
-/* --- work -------------------------------------------------------------------------------------- */
+/* --- work ------------------------------------------------------------------------------------- */
 
 static unsigned dice_state;
 
@@ -65,7 +65,8 @@ static void region_use(char *region)
 		madvise(beg, pages * PAGE, advice[dice(ARRAY_LENGTH(advice))]);
 		break;
 	case 5:
-		mremap(beg, pages * PAGE, pages * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, free_range(pages * PAGE));
+		mremap(beg, pages * PAGE, pages * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
+		       free_range(pages * PAGE));
 		break;
 	default:
 		if (mprotect(beg, pages * PAGE, RW) == 0)
@@ -112,22 +113,32 @@ static pid_t work(unsigned seed)
 	return sharer;
 }
 
-/* --- what is told ------------------------------------------------------------------------------ */
+/* --- what is told ----------------------------------------------------------------------------- */
 
 static char smaps[1 << 20], maps[1 << 17], text[1 << 14];
 static bool judging; /* not yet: what looking itself needs is to be there first */
 
 enum field {
-	SIZE, RSS, PSS, SHARED_CLEAN, SHARED_DIRTY, PRIVATE_CLEAN, PRIVATE_DIRTY, REFERENCED, ANONYMOUS,
-	SWAP, LOCKED, FIELDS
+	SIZE,
+	RSS,
+	PSS,
+	SHARED_CLEAN,
+	SHARED_DIRTY,
+	PRIVATE_CLEAN,
+	PRIVATE_DIRTY,
+	REFERENCED,
+	ANONYMOUS,
+	SWAP,
+	LOCKED,
+	FIELDS
 };
 
 static const char *const names[FIELDS] = {
-	"Size",		 "Rss",		  "Pss",	"Shared_Clean", "Shared_Dirty", "Private_Clean",
-	"Private_Dirty", "Referenced",    "Anonymous",	"Swap",		"Locked"};
+	"Size",		 "Rss",	       "Pss",	    "Shared_Clean", "Shared_Dirty", "Private_Clean",
+	"Private_Dirty", "Referenced", "Anonymous", "Swap",	    "Locked"};
 
 struct told {
-	long fields[FIELDS]; /* sums of all zones, in KiB */
+	long fields[FIELDS];			 /* sums of all zones, in KiB */
 	long locked_size, data_size, stack_size; /* of the zones that count as such */
 	int zones;
 };
@@ -158,7 +169,8 @@ static long present_pages(uintptr_t beg, uintptr_t end, bool compare)
 	for (size_t pages; beg < end; beg += pages * PAGE) {
 		pages = (end - beg) / PAGE;
 		pages = pages < ARRAY_LENGTH(entries) ? pages : ARRAY_LENGTH(entries);
-		expect(pread(fd, entries, pages * 8, (off_t)(beg / PAGE * 8)) == (ssize_t)pages * 8);
+		expect(pread(fd, entries, pages * 8, (off_t)(beg / PAGE * 8)) ==
+		       (ssize_t)pages * 8);
 		expect(mincore((void *)beg, pages * PAGE, resident) == 0);
 		for (size_t i = 0; i < pages; i++) {
 			bool there = entries[i] & PAGEMAP_PRESENT;
@@ -181,15 +193,18 @@ static void add_zone(struct told *told, const char *lines, const char *flags)
 	char rights[5], path[64] = "";
 	unsigned long inode;
 
-	expect(sscanf(lines, "%lx-%lx %4s %*x %*s %lu %63s", &beg, &end, rights, &inode, path) >= 4);
+	expect(sscanf(lines, "%lx-%lx %4s %*x %*s %lu %63s", &beg, &end, rights, &inode, path) >=
+	       4);
 	if (strcmp(path, "[vsyscall]") == 0) /* the kernel's, in its own half */
 		return;
 	for (const char *at = strchr(lines, '\n') + 1; at < flags; at = strchr(at, '\n') + 1)
 		for (int i = 0; i < FIELDS; i++)
-			if (strncmp(at, names[i], strlen(names[i])) == 0 && at[strlen(names[i])] == ':')
+			if (strncmp(at, names[i], strlen(names[i])) == 0 &&
+			    at[strlen(names[i])] == ':')
 				fields[i] = strtol(at + strlen(names[i]) + 1, NULL, 10);
 	expect_equal(fields[SIZE], (end - beg) / 1024);
-	expect_equal(fields[SHARED_CLEAN] + fields[SHARED_DIRTY] + fields[PRIVATE_CLEAN] + fields[PRIVATE_DIRTY],
+	expect_equal(fields[SHARED_CLEAN] + fields[SHARED_DIRTY] + fields[PRIVATE_CLEAN] +
+			     fields[PRIVATE_DIRTY],
 		     fields[RSS]);
 	expect(fields[RSS] <= fields[SIZE] && fields[PSS] <= fields[RSS]);
 	expect(fields[REFERENCED] <= fields[RSS] && fields[ANONYMOUS] <= fields[RSS]);
@@ -251,7 +266,8 @@ static void compare_with_rollup(const struct told *told)
 		long all = proc_number("/proc/self/smaps_rollup", names[i]);
 
 		if (i == PSS || i == LOCKED) /* parts of pages: each zone is rounded down */
-			check(names[i], all >= told->fields[i] && all <= told->fields[i] + told->zones);
+			check(names[i],
+			      all >= told->fields[i] && all <= told->fields[i] + told->zones);
 		else
 			check(names[i], all == told->fields[i]);
 	}
@@ -277,8 +293,10 @@ static void compare_with_status(const struct told *told)
 	expect_equal(status_of("VmSwap"), told->fields[SWAP]);
 	expect(about(status_of("VmRSS"), told->fields[RSS]));
 	expect(about(status_of("RssAnon"), told->fields[ANONYMOUS]));
-	expect_equal(status_of("RssAnon") + status_of("RssFile") + status_of("RssShmem"), status_of("VmRSS"));
-	expect(status_of("VmHWM") >= status_of("VmRSS") && status_of("VmPeak") >= status_of("VmSize"));
+	expect_equal(status_of("RssAnon") + status_of("RssFile") + status_of("RssShmem"),
+		     status_of("VmRSS"));
+	expect(status_of("VmHWM") >= status_of("VmRSS") &&
+	       status_of("VmPeak") >= status_of("VmSize"));
 }
 
 static void compare_with_statm(const struct told *told)
@@ -287,7 +305,8 @@ static void compare_with_statm(const struct told *told)
 	char *after_name;
 
 	proc_read("/proc/self/statm", text, sizeof(text));
-	expect(sscanf(text, "%ld %ld %ld %ld 0 %ld 0", &size, &resident, &shared, &code, &data) == 5);
+	expect(sscanf(text, "%ld %ld %ld %ld 0 %ld 0", &size, &resident, &shared, &code, &data) ==
+	       5);
 	expect_equal(size * KIB_PER_PAGE, told->fields[SIZE]);
 	expect_equal(data * KIB_PER_PAGE, told->data_size + told->stack_size);
 	expect(about(resident * KIB_PER_PAGE, told->fields[RSS]));
@@ -341,7 +360,7 @@ static void seed_3(void)
 	compare_all(3);
 }
 
-/* --- two processes ------------------------------------------------------------------------------ */
+/* --- two processes ---------------------------------------------------------------------------- */
 
 static long pss_of(const char *path, const void *address)
 {
@@ -371,7 +390,8 @@ static void shares_add_up(void)
 		pids[i] = fork_child();
 		if (pids[i] == 0) {
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
-			memset(map, 2, (size_t)(i + 1) * 8 * PAGE); /* 8, 16 and 24 pages of its own */
+			memset(map, 2,
+			       (size_t)(i + 1) * 8 * PAGE); /* 8, 16 and 24 pages of its own */
 			gate_open(&ready);
 			for (;;)
 				pause();

@@ -2,8 +2,8 @@
  * mmap_rights.c - what is refused because of who asks, or of where a file lies: EPERM, and what it
  * leaves as it was.
  *
- * Not here: rights that a descriptor has (mmap_args.c, mprotect.c), seals (memfd.c), limits of locked
- * memory (mlock.c).
+ * Not here: rights that a descriptor has (mmap_args.c, mprotect.c), seals (memfd.c), limits of
+ * locked memory (mlock.c).
  */
 #include "helpers.h"
 
@@ -19,9 +19,10 @@ static void become_nobody(void)
 	expect(setresgid(NOBODY, NOBODY, NOBODY) == 0 && setresuid(NOBODY, NOBODY, NOBODY) == 0);
 }
 
-/* --- mounts without execution ------------------------------------------------------------------ */
+/* --- mounts without execution ----------------------------------------------------------------- */
 
-/* A file in a file system of the case's own, mounted with these flags and busy no longer than open. */
+/* A file in a file system of the case's own, mounted with these flags and busy no longer than open.
+ */
 static int file_on_mount(unsigned long flags)
 {
 	int fd;
@@ -63,7 +64,8 @@ static void mounted_without_execution(void)
 	unmount();
 }
 
-/* The right was asked when the file was mapped: who could not then cannot now, and the other way. */
+/* The right was asked when the file was mapped: who could not then cannot now, and the other way.
+ */
 static void mounted_anew(void)
 {
 	int fd = file_on_mount(0);
@@ -92,7 +94,7 @@ static void anonymous_there(void)
 	expect(mmap(NULL, PAGE, RX, MAP_PRIVATE, open("/dev/zero", O_RDONLY), 0) != MAP_FAILED);
 }
 
-/* --- the lowest page --------------------------------------------------------------------------- */
+/* --- the lowest page -------------------------------------------------------------------------- */
 
 static void lowest_page_of_nobody(void)
 {
@@ -109,7 +111,9 @@ static void lowest_page_of_nobody(void)
 	expect_errno(mmap(NULL, PAGE, RW, flags | MAP_FIXED, -1, 0), EPERM);
 	expect_errno(mmap(NULL, PAGE, RW, flags | MAP_FIXED_NOREPLACE, -1, 0), EPERM);
 	expect_errno(mmap(NULL, PAGE, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0), EPERM);
-	expect_errno((long)syscall(SYS_mremap, map, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, NULL), EPERM);
+	expect_errno(
+		(long)syscall(SYS_mremap, map, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, NULL),
+		EPERM);
 	expect_errno(shmat(id, (void *)1, SHM_RND), EPERM);
 	expect_pattern(map, 0, 2 * PAGE);
 	expect_zone(map, 2 * PAGE, "rw-p");
