@@ -253,6 +253,7 @@ static int shm_mmap(struct file *file, struct mem_zone *zone)
 	int error = cached_file_operations.mmap(file, zone);
 
 	zone->ops = &shm_zone_operations;
+	zone->flags |= ZONE_APART; /* shm_nattch counts parts, as on Linux */
 	return error;
 }
 

@@ -90,6 +90,12 @@ uintptr_t mem_brk(struct mem_space *space, uintptr_t brk);
 must_check int mem_remap(struct mem_space *space, uintptr_t old_addr, size_t old_length,
 			 size_t new_length, int flags, uintptr_t new_addr, uintptr_t *result);
 /*
+ * remap_file_pages(2) of whole pages, not none, that do not wrap around; `index` in pages. `fill` makes
+ * them present. Sleeps.
+ */
+must_check int mem_remap_pages(struct mem_space *space, uintptr_t addr, size_t length, uint64_t index,
+			       bool fill);
+/*
  * mlock(2), munlock(2): the pages that the range touches; `lock` is ZONE_LOCKED, with LOCK_ON_FAULT
  * or without. mlockall(2): the zones that are there, and those that will be. All sleep.
  */

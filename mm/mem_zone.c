@@ -376,7 +376,7 @@ void mem_zone_split(struct mem_zones *zones, struct mem_zone *zone, struct mem_z
 
 bool mem_zone_can_merge(const struct mem_zone *a, const struct mem_zone *b)
 {
-	if (a->end != b->beg || a->space != b->space)
+	if (a->end != b->beg || a->space != b->space || (a->flags & ZONE_APART))
 		return false;
 	if (a->prot != b->prot || a->max_prot != b->max_prot || a->flags != b->flags)
 		return false;

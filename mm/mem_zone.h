@@ -28,6 +28,7 @@ struct mem_space;
 #define ZONE_HEAP 0x08u  /* made by brk (for /proc/maps) */
 #define ZONE_LOCKED 0x10u        /* counts as locked, is filled when it is made: mlock(2) */
 #define ZONE_LOCK_ON_FAULT 0x20u /* with LOCKED: is not filled, MLOCK_ONFAULT */
+#define ZONE_APART 0x40u         /* is never joined with its like: who made it counts its parts */
 #define ZONE_LOCK_FLAGS (ZONE_LOCKED | ZONE_LOCK_ON_FAULT)
 /* What madvise(2) said. The last six change nothing but /proc/<pid>/smaps. */
 #define ZONE_DONT_FORK 0x0100u    /* a child does not get it */

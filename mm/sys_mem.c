@@ -129,6 +129,23 @@ long sys_mremap(uintptr_t old_addr, size_t old_length, size_t new_length, int fl
 	return error ? error : (long)result;
 }
 
+/* Of flags, MAP_NONBLOCK alone has a meaning; the rights are the mapping's: remap_file_pages(2). */
+long sys_remap_file_pages(uintptr_t addr, size_t length, int prot, uint64_t index, int flags)
+{
+	struct mem_space *space = current_task()->space;
+	int error;
+
+	addr = PAGE_ALIGN_DOWN(addr);
+	length = PAGE_ALIGN_DOWN(length);
+	if (prot || addr + length <= addr || index + (length >> PAGE_SHIFT) < index)
+		return -EINVAL;
+	if (index + (length >> PAGE_SHIFT) > INT64_MAX >> PAGE_SHIFT)
+		return -EOVERFLOW;
+	error = mem_remap_pages(space, addr, length, index, !(flags & MAP_NONBLOCK));
+	mem_check_after_change(space);
+	return error;
+}
+
 #define RESIDENT_CHUNK 512 /* pages whose bytes are copied out at a time */
 
 long sys_mincore(uintptr_t addr, size_t length, uintptr_t result)

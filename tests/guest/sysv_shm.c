@@ -182,6 +182,26 @@ static void what_is_left_is_detached(void)
 	expect(shmctl(id, IPC_RMID, NULL) == 0);
 }
 
+/* Parts that were made alike again still count each. */
+static void parts_stay_parts(void)
+{
+	int id = make_segment(4 * PAGE, 0600);
+	char *memory = attach(id, 0);
+
+	expect(mprotect(memory + PAGE, PAGE, PROT_READ) == 0);
+	expect_equal(stat_of(id).shm_nattch, 3);
+	expect(mprotect(memory + PAGE, PAGE, PROT_READ | PROT_WRITE) == 0);
+	expect_equal(stat_of(id).shm_nattch, 3);
+	expect_zone(memory + PAGE, PAGE, "rw-s");
+	expect(mlock(memory, 2 * PAGE) == 0 && munlock(memory, 4 * PAGE) == 0);
+	expect_equal(stat_of(id).shm_nattch, 3);
+	expect(mremap(memory, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, free_range(PAGE)) != MAP_FAILED);
+	expect_equal(stat_of(id).shm_nattch, 3);
+	expect(munmap(memory + PAGE, 2 * PAGE) == 0);
+	expect_equal(stat_of(id).shm_nattch, 2);
+	expect(shmctl(id, IPC_RMID, NULL) == 0);
+}
+
 static void attaches_are_counted(void)
 {
 	int id = make_segment(SIZE, 0600);
@@ -429,6 +449,7 @@ static const struct tap_case cases[] = {
 	{"addresses: SHM_RND, SHM_REMAP, EINVAL", where_to_attach},
 	{"SHM_RDONLY and SHM_EXEC", rights_of_an_attach},
 	{"shmdt takes what is left of an attach", what_is_left_is_detached},
+	{"parts of an attach stay parts", parts_stay_parts},
 	{"nattch over fork, exit and exec", attaches_are_counted},
 	{"IPC_RMID waits for the last detach", removed_with_the_last_detach},
 	{"IPC_STAT and IPC_SET", what_stat_tells},
