@@ -223,7 +223,7 @@ long sys_munlockall(void)
 	return 0;
 }
 
-/* pkeys(7) on a processor without protection keys: there is none but the one everything has. */
+/* pkeys(7) on a processor without protection keys: Linux has no key there, and says EINVAL to all. */
 long sys_pkey_mprotect(uintptr_t addr, size_t length, int prot, int pkey)
 {
 	return pkey == -1 ? sys_mprotect(addr, length, prot) : -EINVAL;
@@ -231,9 +231,9 @@ long sys_pkey_mprotect(uintptr_t addr, size_t length, int prot, int pkey)
 
 long sys_pkey_alloc(unsigned flags, unsigned access_rights)
 {
-	if (flags || (access_rights & ~(unsigned)(PKEY_DISABLE_ACCESS | PKEY_DISABLE_WRITE)))
-		return -EINVAL;
-	return -ENOSPC;
+	(void)flags;
+	(void)access_rights;
+	return -EINVAL;
 }
 
 long sys_pkey_free(int pkey)
