@@ -1,10 +1,10 @@
 /*
  * kernel/itimer.c - alarm and setitimer: SIGALRM after a while, once or again and again.
  *
- * Armed timers stand in one list, earliest first; a kernel task sleeps until the first is due,
+ * Armed timers stand in one tree, by deadline; a kernel task sleeps until the first is due,
  * because a signal may not be sent from the timer interrupt.
  *
- * Locks: itimer_lock for the list and all timers. A process in the list is alive: its end takes
+ * Locks: itimer_lock for the tree and all timers. A process in the tree is alive: its end takes
  * it out (itimer_cancel).
  */
 #include <kernel/base/errno.h>
@@ -16,49 +16,40 @@
 #include <mm/user_copy.h>
 
 static struct spinlock itimer_lock = SPINLOCK_INIT(RANK_TIMER);
-static struct list_node armed GUARDED_BY(itimer_lock) = LIST_INIT(armed);
+static struct timer_tree armed GUARDED_BY(itimer_lock);
 static struct wait_queue changed = WAIT_QUEUE_INIT(changed);
 static _Atomic uint64_t first_deadline_ns = UINT64_MAX;
 
 /* itimer_lock is held, here and in the next three. */
 static void note_first(void)
 {
-	uint64_t first = UINT64_MAX;
+	const struct timer_node *first = timer_tree_first(&armed);
 
-	if (!list_empty(&armed))
-		first = list_first(&armed, struct interval_timer, link)->deadline_ns;
-	atomic_store(&first_deadline_ns, first);
+	atomic_store(&first_deadline_ns, first ? first->deadline_ns : UINT64_MAX);
 }
 
-static void timer_insert(struct interval_timer *timer)
+static void timer_insert(struct interval_timer *timer, uint64_t deadline_ns)
 {
-	struct interval_timer *later;
-
-	list_for_each_entry (later, &armed, link)
-		if (later->deadline_ns > timer->deadline_ns)
-			break;
-	list_insert_before(&later->link, &timer->link);
+	timer_tree_insert(&armed, &timer->node, deadline_ns);
 	note_first();
 }
 
 static void timer_remove(struct interval_timer *timer)
 {
-	list_remove(&timer->link);
-	timer->deadline_ns = 0;
+	timer_tree_remove(&armed, &timer->node);
 	note_first();
 }
 
 /* The next time after now in the timer's rhythm. */
 static void timer_expire(struct interval_timer *timer, uint64_t now)
 {
-	uint64_t deadline_ns = timer->deadline_ns;
+	uint64_t deadline_ns = timer->node.deadline_ns;
 
 	timer_remove(timer);
 	if (!timer->interval_ns)
 		return;
 	deadline_ns += ((now - deadline_ns) / timer->interval_ns + 1) * timer->interval_ns;
-	timer->deadline_ns = deadline_ns;
-	timer_insert(timer);
+	timer_insert(timer, deadline_ns);
 }
 
 /* A process whose timer is due, with a reference, its timer started again; or NULL. */
@@ -66,16 +57,14 @@ static struct process *take_expired(void)
 {
 	uint64_t now = time_monotonic_ns();
 	struct process *process = NULL;
-	struct interval_timer *timer;
+	struct timer_node *first;
 
 	spin_lock(&itimer_lock);
-	if (!list_empty(&armed)) {
-		timer = list_first(&armed, struct interval_timer, link);
-		if (timer->deadline_ns <= now) {
-			process = container_of(timer, struct process, timer);
-			process_get(process);
-			timer_expire(timer, now);
-		}
+	first = timer_tree_first(&armed);
+	if (first && first->deadline_ns <= now) {
+		process = container_of(first, struct process, timer.node);
+		process_get(process);
+		timer_expire(&process->timer, now);
 	}
 	spin_unlock(&itimer_lock);
 	return process;
@@ -121,10 +110,10 @@ static struct timer_setting setting_now(const struct interval_timer *timer)
 	uint64_t now = time_monotonic_ns();
 	struct timer_setting setting = {0};
 
-	if (timer->deadline_ns) {
+	if (timer->node.number) {
 		setting.interval_ns = timer->interval_ns;
 		/* Due, but its signal not yet sent: not off. */
-		setting.value_ns = timer->deadline_ns > now ? timer->deadline_ns - now : NS_PER_US;
+		setting.value_ns = timer->node.deadline_ns > now ? timer->node.deadline_ns - now : NS_PER_US;
 	}
 	return setting;
 }
@@ -138,10 +127,8 @@ static struct timer_setting setting_replace(const struct timer_setting *new)
 	old = setting_now(timer);
 	timer_remove(timer);
 	timer->interval_ns = new->interval_ns;
-	if (new->value_ns) {
-		timer->deadline_ns = deadline_after(new->value_ns);
-		timer_insert(timer);
-	}
+	if (new->value_ns)
+		timer_insert(timer, deadline_after(new->value_ns));
 	spin_unlock(&itimer_lock);
 	wake_up_all(&changed);
 	return old;

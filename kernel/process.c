@@ -53,7 +53,6 @@ static void process_setup(struct process *process)
 	list_init(&process->sibling);
 	list_init(&process->all_link);
 	list_init(&process->group_link);
-	list_init(&process->timer.link);
 	wait_queue_init(&process->thread_event);
 	wait_queue_init(&process->child_event);
 	wait_queue_init(&process->stop_event);

@@ -17,6 +17,7 @@
 #include <kernel/base/lock.h>
 #include <kernel/base/wait.h>
 #include <kernel/signal.h>
+#include <kernel/timer_tree.h>
 #include <linux/resource.h>
 
 struct mem_space;
@@ -37,9 +38,8 @@ struct tty;
 
 /* ITIMER_REAL: kernel/itimer.c owns it. */
 struct interval_timer {
-	uint64_t deadline_ns; /* monotonic; 0: not armed */
-	uint64_t interval_ns; /* 0: once */
-	struct list_node link; /* all armed timers, earliest first */
+	struct timer_node node; /* in the tree: armed */
+	uint64_t interval_ns;   /* 0: once */
 };
 
 enum task_state { TASK_RUNNABLE, TASK_SLEEPING, TASK_STOPPED, TASK_DEAD };

@@ -4,11 +4,10 @@
  */
 #pragma once
 
-#include <kernel/base/list.h>
+#include <kernel/timer_tree.h>
 
 struct timer {
-	struct list_node link;
-	uint64_t deadline_ns;
+	struct timer_node node;
 	void (*fire)(struct timer *timer);
 };
 

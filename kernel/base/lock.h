@@ -41,7 +41,7 @@ enum lock_rank {
 	RANK_FRAME_CACHE,  /* a processor's free frames */
 	RANK_FRAMES,       /* buddy allocator */
 	RANK_WAIT_QUEUE,   /* wait_queue->lock */
-	RANK_TIMER,        /* timer list */
+	RANK_TIMER,        /* timers */
 	RANK_RUN_QUEUE,
 	RANK_LOG,
 };
