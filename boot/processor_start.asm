@@ -5,12 +5,14 @@
 ; after a reset, goes to long mode in one step, on tables that map the first 2 MiB where they are
 ; (mm/kernel_map.c, kernel_map_start_tables), and calls the entry with its struct cpu.
 ;
-; A processor that answers so late that it was given up finds another's APIC id, or a block that
-; was taken: it stops.
+; The block is for the processor whose APIC id it names, until that, or whoever waited for it, puts
+; BLOCK_CLOSED there in one step. So a processor that comes so late that it was given up cannot take
+; another's, and what it read before it took its own is its own: it stops, or goes on with that.
 
 %include "boot/long_mode.inc"
 
-START_PAGE equ 0x8000                   ; processors.c asserts that it copies to there
+START_PAGE equ 0x8000                   ; where processors.c copies it to
+BLOCK_CLOSED equ 0xffffffff             ; no processor's id: processors.c
 
 section .rodata
 bits 16
@@ -25,7 +27,6 @@ block_stack: dq 0
 block_entry: dq 0
 block_root:  dd 0
 block_apic:  dd 0
-block_taken: dd 0
 
 align 8
 start_gdt:
@@ -64,22 +65,21 @@ start_long_mode:
 	mov eax, 1
 	cpuid
 	shr ebx, 24                     ; the APIC id: SDM vol. 2, CPUID leaf 1
-	cmp ebx, [rel block_apic]
-	jne .stop
-	xor eax, eax
-	mov ecx, 1
-	lock cmpxchg [rel block_taken], ecx
-	jne .stop
-	mov rsp, [rel block_stack]
-	; GS base first: the stack protector reads its canary through it.
 	mov rdi, [rel block_cpu]
+	mov rsp, [rel block_stack]
+	mov rsi, [rel block_entry]
+	mov eax, ebx
+	mov ecx, BLOCK_CLOSED
+	lock cmpxchg [rel block_apic], ecx
+	jne .stop
+	; GS base first: the stack protector reads its canary through it.
 	mov ecx, MSR_GS_BASE
 	mov eax, edi
 	mov rdx, rdi
 	shr rdx, 32
 	wrmsr
 	xor ebp, ebp                    ; backtraces end here
-	call [rel block_entry]
+	call rsi
 .stop:
 	cli
 	hlt

@@ -223,5 +223,6 @@ void run_queue_set_idle(uint32_t cpu, bool idle)
 
 uint64_t run_queue_idle_cpus(void)
 {
-	return atomic_load(&idle_cpus);
+	/* One that got stuck in its start may think that it idles. */
+	return atomic_load(&idle_cpus) & ((1ull << cpu_count()) - 1);
 }

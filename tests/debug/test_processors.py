@@ -1,4 +1,4 @@
-"""Processors that misbehave, made to by gdb: one that does not start, one that hangs, and a panic's
+"""Processors that misbehave, made to by gdb: one that does not start, or hangs on its way or later, and a panic's
 account of the others."""
 
 import re
@@ -60,6 +60,29 @@ def test_a_processor_that_does_not_answer_is_left_out(tmp_path):
     assert "3 processors" in console
     assert re.search(r"^3$", said, re.MULTILINE)
     assert re.findall(r"^apicid\t+: (\d+)", said, re.MULTILINE) == ["0", "2", "3"]
+
+
+# The first of them stands still where it comes to the kernel, and goes on when it was left out.
+STUCK = """
+tbreak processor_main
+continue
+set $code = *(short *)$pc
+set *(short *)$pc = 0xfeeb
+break *sys_sync
+continue
+set *(short *)processor_main = $code
+delete
+continue
+"""
+
+
+def test_a_processor_that_gets_stuck_is_left_out(tmp_path):
+    said, console = debug(tmp_path, STUCK, "--smp", "3", "--append", "loglevel=info",
+                          program="nproc; sync; sleep 0.1; nproc; grep apicid /proc/cpuinfo")
+    assert "processor with APIC id 1 got stuck: it is left out, with those behind it" in console
+    assert "1 processors" in console
+    assert re.findall(r"^1$", said, re.MULTILINE) == ["1", "1"]
+    assert re.findall(r"^apicid\t+: (\d+)", said, re.MULTILINE) == ["0"]
 
 
 # sync(2) becomes a call of what the stack protector calls.
