@@ -129,7 +129,7 @@ static void split_random(void)
 	mem_zone_split(&zones, zone, upper, at);
 	assert_true(zone->beg == beg && zone->end == at && upper->beg == at && upper->end == end);
 	assert_int_equal(upper->offset, zone->file ? zone->offset + (at - beg) : 0);
-	assert_true(mem_zone_can_merge(zone, upper));
+	assert_int_equal(mem_zone_can_merge(zone, upper), !(zone->flags & ZONE_APART));
 	own(page_of(at), page_of(end), upper);
 }
 
