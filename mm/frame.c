@@ -248,23 +248,6 @@ static __attribute__((noinline)) void frame_free(struct frame *frame)
 	spin_unlock_irq(&cache->lock, flags);
 }
 
-/*
- * Counts at or above FRAME_REFS_SATURATED are looked at, not changed. Processors that read a
- * smaller one just before may still add or subtract a little: the one that crossed the line
- * moves the count to FRAME_REFS_PINNED, further from both ends than they can carry it.
- */
-void frame_get_many(struct frame *frame, uint32_t n)
-{
-	uint32_t refs = atomic_load_explicit(&frame->refs, memory_order_relaxed);
-
-	if (unlikely(refs >= FRAME_REFS_SATURATED))
-		return;
-	refs = atomic_fetch_add_explicit(&frame->refs, n, memory_order_relaxed);
-	kcheck(refs != 0);
-	if (unlikely(refs + n >= FRAME_REFS_SATURATED))
-		atomic_store_explicit(&frame->refs, FRAME_REFS_PINNED, memory_order_relaxed);
-}
-
 /* Drops a reference; it was the last one: the frame is nobody's. */
 static inline bool frame_unref(struct frame *frame)
 {

@@ -8,6 +8,7 @@
 
 #include <kernel/base/list.h>
 #include <kernel/base/lock.h>
+#include <kernel/base/panic.h>
 #include <mm/direct_map.h>
 
 struct mem_object;
@@ -52,6 +53,11 @@ struct frame {
 	struct list_node lru;      /* FREE: buddy list. slab head: cache->partial */
 };
 
+/*
+ * Counts at or above FRAME_REFS_SATURATED are looked at, not changed. Processors that read a
+ * smaller one just before may still add or subtract a little: the one that crossed the line
+ * moves the count to FRAME_REFS_PINNED, further from both ends than they can carry it.
+ */
 #define FRAME_REFS_SATURATED 0xc0000000u /* from here on a count no longer moves: leak, never reuse */
 #define FRAME_REFS_PINNED 0xe0000000u    /* where a saturated count is put: far from both ends */
 #define FRAME_ORDER_MAX 10               /* largest buddy block: 2^10 pages, 4 MiB */
@@ -127,7 +133,17 @@ uint32_t frame_map_count(const struct frame *frame);
  * Takes `n` (at most 2^16) more references; the caller has one, or a lock under which one
  * exists. Saturates; does nothing to frames that are pinned so (reserved ones, the zero frame).
  */
-void frame_get_many(struct frame *frame, uint32_t n);
+static inline void frame_get_many(struct frame *frame, uint32_t n)
+{
+	uint32_t refs = atomic_load_explicit(&frame->refs, memory_order_relaxed);
+
+	if (unlikely(refs >= FRAME_REFS_SATURATED))
+		return;
+	refs = atomic_fetch_add_explicit(&frame->refs, n, memory_order_relaxed);
+	kcheck(refs != 0);
+	if (unlikely(refs + n >= FRAME_REFS_SATURATED))
+		atomic_store_explicit(&frame->refs, FRAME_REFS_PINNED, memory_order_relaxed);
+}
 static inline void frame_get(struct frame *frame)
 {
 	frame_get_many(frame, 1);

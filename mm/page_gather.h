@@ -60,7 +60,6 @@ static inline void gather_entry(struct gather *gather, uintptr_t page, struct fr
 {
 	uint64_t value = *entry;
 	struct frame *frame;
-	uint32_t state;
 
 	table->index--;
 	entry_store(entry, 0);
@@ -70,12 +69,11 @@ static inline void gather_entry(struct gather *gather, uintptr_t page, struct fr
 	}
 	frame = entry_frame(value);
 	gather_frame(gather, page, frame);
-	state = frame_state(frame);
-	if ((state & FRAME_KIND_MASK) == FRAME_ANON) {
+	if (value & PAGE_ANON) {
 		gather->gone.anon++;
-	} else if ((state & FRAME_KIND_MASK) == FRAME_CACHE) {
+	} else if (frame_kind(frame) == FRAME_CACHE) {
 		gather->gone.file++;
-		gather->gone.shmem += state & FRAME_SHMEM ? 1 : 0;
+		gather->gone.shmem += frame_state(frame) & FRAME_SHMEM ? 1 : 0;
 		if (value & PAGE_WRITABLE)
 			gather->written |= 1ull << (gather->count - 1);
 	}

@@ -16,12 +16,9 @@
 #include <mm/page_gather.h>
 #include <mm/page_walk.h>
 
-static bool entry_is_wanted(uint64_t value, enum clear_what what)
+static bool is_object_page(uint64_t value)
 {
-	if (value == 0)
-		return false;
-	return what != CLEAR_OBJECT_PAGES || ((value & PAGE_PRESENT) && !(value & PAGE_DEVICE) &&
-				     frame_kind(entry_frame(value)) == FRAME_CACHE);
+	return !(value & (PAGE_ANON | PAGE_DEVICE)) && frame_kind(entry_frame(value)) == FRAME_CACHE;
 }
 
 static void clear_leaf(struct gather *gather, const struct leaf_walk *leaf, enum clear_what what)
@@ -30,9 +27,14 @@ static void clear_leaf(struct gather *gather, const struct leaf_walk *leaf, enum
 	uint64_t *entry = leaf->entry;
 
 	spin_lock(&table->lock);
-	for (uintptr_t page = leaf->beg; page < leaf->end && table->index > 0; page += PAGE_SIZE, entry++)
-		if (entry_is_wanted(*entry, what))
+	for (uintptr_t page = leaf->beg; page < leaf->end; page += PAGE_SIZE, entry++) {
+		if (*entry == 0)
+			continue;
+		if (what != CLEAR_OBJECT_PAGES || is_object_page(*entry))
 			gather_entry(gather, page, table, entry);
+		if (table->index == 0)
+			break;
+	}
 	gather_leaf_end(gather);
 	if (what == CLEAR_BESIDE_FAULTS)
 		gather_flush(gather);
@@ -100,18 +102,16 @@ void page_table_unmap_range(struct mem_space *space, uintptr_t beg, uintptr_t en
 	gather_finish(&gather);
 }
 
-/* The entry under a new protection; 0 where the page is better forgotten. */
+/* The entry under a new protection; 0 where the page is better forgotten: it can fault back in. */
 static uint64_t entry_protected(uint64_t value, uint32_t prot)
 {
-	bool cached = !(value & (PAGE_DEVICE | PAGE_HELD)) && frame_kind(entry_frame(value)) != FRAME_ANON;
-
-	if (value & PAGE_DEVICE || (prot == PROT_NONE && cached))
-		return 0; /* it can fault back in */
+	if (value & PAGE_DEVICE || (prot == PROT_NONE && !(value & PAGE_ANON)))
+		return 0;
 	if (prot == PROT_NONE)
-		return (value & PAGE_FRAME_MASK) | PAGE_HELD;
+		return (value & PAGE_FRAME_MASK) | PAGE_HELD | PAGE_ANON;
 	if (!(prot & PROT_WRITE) || (value & PAGE_HELD))
 		value &= ~PAGE_WRITABLE;
-	return (value & (PAGE_FRAME_MASK | PAGE_WRITABLE)) | entry_rights(prot);
+	return (value & (PAGE_FRAME_MASK | PAGE_WRITABLE | PAGE_ANON)) | entry_rights(prot);
 }
 
 /*
@@ -135,7 +135,7 @@ static void protect_leaf(struct gather *gather, const struct leaf_walk *leaf, ui
 			gather_entry(gather, page, table, entry);
 			continue;
 		}
-		if ((*entry & ~now & PAGE_WRITABLE) && frame_kind(entry_frame(*entry)) == FRAME_CACHE) {
+		if ((*entry & ~now & PAGE_WRITABLE) && !(*entry & PAGE_ANON)) {
 			cache_page_written(entry_frame(*entry));
 			cleaned = true;
 		}
@@ -165,16 +165,12 @@ static void fork_entries(const struct leaf_walk *leaf, struct page_slot *to)
 	const uint64_t *end = leaf->entry + ((leaf->end - leaf->beg) >> PAGE_SHIFT);
 	uint64_t copied = 0;
 
-	for (uint64_t *entry = leaf->entry; entry < end; entry++, to->entry++) {
+	for (uint64_t *entry = leaf->entry; entry != end; entry++, to->entry++) {
 		uint64_t value = *entry;
-		struct frame *frame;
 
-		if (!(value & (PAGE_PRESENT | PAGE_HELD)) || (value & PAGE_DEVICE))
+		if (!(value & PAGE_ANON))
 			continue;
-		frame = entry_frame(value);
-		if (frame_kind(frame) != FRAME_ANON)
-			continue;
-		frame_get(frame);
+		frame_get(entry_frame(value));
 		if (value & PAGE_WRITABLE)
 			entry_store(entry, value &= ~PAGE_WRITABLE);
 		*to->entry = value;

@@ -139,35 +139,40 @@ struct page_entry page_slot_read(const struct page_slot *slot)
 	return entry_decode(*slot->entry);
 }
 
-/* Resident pages, as /proc shows them; the zero frame is nobody's. */
-static void count_resident(struct mem_space *space, const struct frame *frame, int64_t change)
+/* Resident pages, as /proc shows them; the zero frame is nobody's. `state` is the frame's. */
+static void count_resident(struct mem_space *space, uint32_t state, int64_t change)
 {
-	enum frame_kind kind = frame_kind(frame);
-
-	if (kind == FRAME_ANON)
+	if ((state & FRAME_KIND_MASK) == FRAME_ANON)
 		atomic_fetch_add_explicit(&space->anon_pages, (uint64_t)change, memory_order_relaxed);
-	if (kind != FRAME_CACHE)
+	if ((state & FRAME_KIND_MASK) != FRAME_CACHE)
 		return;
 	atomic_fetch_add_explicit(&space->file_pages, (uint64_t)change, memory_order_relaxed);
-	if (frame_state(frame) & FRAME_SHMEM)
+	if (state & FRAME_SHMEM)
 		atomic_fetch_add_explicit(&space->shmem_pages, (uint64_t)change, memory_order_relaxed);
+}
+
+static void entry_fill(struct page_slot *slot, struct frame *frame, uint64_t bits)
+{
+	uint32_t state = frame_state(frame);
+
+	kcheck(*slot->entry == 0);
+	slot->table->index++;
+	count_resident(slot->space, state, 1);
+	if ((state & FRAME_KIND_MASK) == FRAME_ANON)
+		bits |= PAGE_ANON;
+	entry_store(slot->entry, frame_phys(frame) | bits);
 }
 
 void page_slot_install(struct page_slot *slot, struct frame *frame, uint32_t prot, bool writable)
 {
-	kcheck(*slot->entry == 0);
 	kcheck(!writable || frame_kind(frame) != FRAME_ZERO);
-	slot->table->index++;
-	count_resident(slot->space, frame, 1);
-	entry_store(slot->entry, frame_phys(frame) | entry_rights(prot) | (writable ? PAGE_WRITABLE : 0));
+	entry_fill(slot, frame, entry_rights(prot) | (writable ? PAGE_WRITABLE : 0));
 }
 
 void page_slot_install_held(struct page_slot *slot, struct frame *frame)
 {
-	kcheck(*slot->entry == 0 && frame_kind(frame) == FRAME_ANON);
-	slot->table->index++;
-	count_resident(slot->space, frame, 1);
-	entry_store(slot->entry, frame_phys(frame) | PAGE_HELD);
+	kcheck(frame_kind(frame) == FRAME_ANON);
+	entry_fill(slot, frame, PAGE_HELD);
 }
 
 void page_slot_install_device(struct page_slot *slot, const struct device_page *page, uint32_t prot)
@@ -187,7 +192,7 @@ struct frame *page_slot_remove(struct page_slot *slot)
 	slot->table->index--;
 	entry_store(slot->entry, 0);
 	if (frame)
-		count_resident(slot->space, frame, -1);
+		count_resident(slot->space, frame_state(frame), -1);
 	tlb_flush_range(slot->space, slot->address, slot->address + PAGE_SIZE);
 	return frame;
 }

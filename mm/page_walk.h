@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <kernel/base/panic.h>
 #include <linux/mman.h>
 #include <mm/page_bits.h>
 #include <mm/page_table.h>
@@ -54,6 +55,7 @@ static inline struct page_entry entry_decode(uint64_t value)
 		return entry;
 	if (entry.kind != ENTRY_DEVICE)
 		entry.frame = entry_frame(value);
+	kcheck(!(value & PAGE_ANON) == !(entry.frame && frame_kind(entry.frame) == FRAME_ANON));
 	entry.writable = value & PAGE_WRITABLE;
 	entry.executable = !(value & PAGE_NX);
 	entry.accessed = value & PAGE_ACCESSED;
