@@ -140,7 +140,7 @@ struct page_entry page_slot_read(const struct page_slot *slot)
 }
 
 /* Resident pages, as /proc shows them; the zero frame is nobody's. `state` is the frame's. */
-static void count_resident(struct mem_space *space, uint32_t state, int64_t change)
+static inline void count_resident(struct mem_space *space, uint32_t state, int64_t change)
 {
 	if ((state & FRAME_KIND_MASK) == FRAME_ANON)
 		atomic_fetch_add_explicit(&space->anon_pages, (uint64_t)change, memory_order_relaxed);
@@ -151,7 +151,7 @@ static void count_resident(struct mem_space *space, uint32_t state, int64_t chan
 		atomic_fetch_add_explicit(&space->shmem_pages, (uint64_t)change, memory_order_relaxed);
 }
 
-static void entry_fill(struct page_slot *slot, struct frame *frame, uint64_t bits)
+static inline void entry_fill(struct page_slot *slot, struct frame *frame, uint64_t bits)
 {
 	uint32_t state = frame_state(frame);
 
