@@ -3,10 +3,11 @@
  *
  * Fast key erasure: the state is one ChaCha20 key. Each request makes key stream from it, of
  * which the first 32 bytes become the next key at once, so that bytes given out cannot be
- * computed again from a later state. A long request takes a key of its own and works outside
- * the lock.
+ * computed again from a later state. The other 32 are given out, to several small requests in turn,
+ * and forgotten as they go. A longer request takes all 32 as a key of its own and works outside the
+ * lock.
  *
- * The key is seeded at the first request, and stirred again every STIR_INTERVAL requests, from
+ * The key is seeded at the first block, and stirred again every STIR_INTERVAL blocks, from
  * RDRAND where the processor has it, and from the low bits of the time stamp counter around
  * work whose duration varies (caches, interrupts, the emulator's host).
  *
@@ -22,7 +23,7 @@
 #include <string.h>
 
 #define KEY_BYTES (CHACHA20_KEY_WORDS * sizeof(uint32_t))
-#define STIR_INTERVAL 256 /* requests */
+#define STIR_INTERVAL 256 /* blocks */
 #define JITTER_SAMPLES 64
 #define RDRAND_TRIES 10 /* SDM vol. 1, 7.3.17.1 */
 #define REQUEST_MAX 0x7ffff000ul /* as read(2) */
@@ -30,7 +31,9 @@
 static struct {
 	struct spinlock lock;
 	uint32_t key[CHACHA20_KEY_WORDS]; /* [lock] */
-	uint64_t requests;                /* [lock] */
+	uint64_t blocks;                  /* made so far [lock] */
+	uint8_t ready[KEY_BYTES];         /* its last `left` bytes may be given out [lock] */
+	size_t left;                      /* [lock] */
 } generator = {.lock = SPINLOCK_INIT(RANK_DRIVER)};
 
 static const uint32_t no_nonce[3];
@@ -47,7 +50,10 @@ static bool rdrand(uint64_t *value)
 	return false;
 }
 
-/* One way: the new key is key stream of (old key xor input). generator.lock is held. */
+/*
+ * One way: the new key is key stream of (old key xor input). What was ready goes. generator.lock is
+ * held.
+ */
 static void stir_words(const uint32_t words[CHACHA20_KEY_WORDS])
 {
 	uint8_t block[CHACHA20_BLOCK_SIZE];
@@ -56,6 +62,7 @@ static void stir_words(const uint32_t words[CHACHA20_KEY_WORDS])
 		generator.key[i] ^= words[i];
 	chacha20_block(generator.key, 0, no_nonce, block);
 	memcpy(generator.key, block, KEY_BYTES);
+	generator.left = 0;
 }
 
 /* Each sample's stirring is itself the work whose duration the next one measures. */
@@ -83,26 +90,34 @@ static void stir_hardware(void)
 	stir_words(words);
 }
 
-/* One block of which the first half replaces the key and the second half is given out. */
-static void next_half_block(uint8_t half[KEY_BYTES])
+/* One block of which the first half replaces the key; the second half may be given out. */
+static void make_ready(void)
 {
 	uint8_t block[CHACHA20_BLOCK_SIZE];
 
-	if (generator.requests % STIR_INTERVAL == 0) {
+	if (generator.blocks % STIR_INTERVAL == 0) {
 		stir_hardware();
-		stir_jitter(generator.requests == 0 ? JITTER_SAMPLES : 1);
+		stir_jitter(generator.blocks == 0 ? JITTER_SAMPLES : 1);
 	}
-	generator.requests++;
+	generator.blocks++;
 	chacha20_block(generator.key, 0, no_nonce, block);
 	memcpy(generator.key, block, KEY_BYTES);
-	memcpy(half, block + KEY_BYTES, KEY_BYTES);
+	memcpy(generator.ready, block + KEY_BYTES, KEY_BYTES);
+	generator.left = KEY_BYTES;
 }
 
-static void take_half_block(uint8_t half[KEY_BYTES])
+/* At most KEY_BYTES. */
+static void take_ready(void *bytes, size_t size)
 {
 	uint64_t flags = spin_lock_irq(&generator.lock);
+	uint8_t *from;
 
-	next_half_block(half);
+	if (generator.left < size)
+		make_ready();
+	from = generator.ready + KEY_BYTES - generator.left;
+	memcpy(bytes, from, size);
+	memset(from, 0, size);
+	generator.left -= size;
 	spin_unlock_irq(&generator.lock, flags);
 }
 
@@ -112,12 +127,11 @@ void random_bytes(void *buf, size_t size)
 	uint8_t block[CHACHA20_BLOCK_SIZE];
 	uint8_t *dst = buf;
 
-	take_half_block(block);
 	if (size <= KEY_BYTES) {
-		memcpy(dst, block, size);
+		take_ready(dst, size);
 		return;
 	}
-	memcpy(key, block, sizeof(key));
+	take_ready(key, sizeof(key));
 	for (uint32_t counter = 0; size > 0; counter++) {
 		size_t part = MIN(size, sizeof(block));
 
