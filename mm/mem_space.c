@@ -67,11 +67,10 @@ void mem_space_drop(struct mem_space *space)
 static void unmap_everything(struct mem_space *space)
 {
 	struct list_node ended = LIST_INIT(ended);
-	struct mem_zone *none = NULL;
 	struct file *exe;
 
 	rw_write_lock(&space->lock);
-	zones_cut(space, 0, USER_SPACE_END, &none, &ended);
+	zones_cut_all(space, &ended);
 	exe = space->exe;
 	space->exe = NULL;
 	rw_write_unlock(&space->lock);

@@ -95,3 +95,5 @@ must_check int zones_cut_prepare(const struct mem_space *space, uintptr_t beg, u
 				 struct mem_zone **spare);
 void zones_cut(struct mem_space *space, uintptr_t beg, uintptr_t end, struct mem_zone **spare,
 	       struct list_node *ended);
+/* The same of everything, where the space comes to its end: the index is given up as a whole. */
+void zones_cut_all(struct mem_space *space, struct list_node *ended);

@@ -276,3 +276,19 @@ void zones_cut(struct mem_space *space, uintptr_t beg, uintptr_t end, struct mem
 	if (zone && zone->beg < end)
 		zone_trim(space, zone, zone->beg, end);
 }
+
+void zones_cut_all(struct mem_space *space, struct list_node *ended)
+{
+	struct mem_zone *zone;
+
+	list_for_each_entry (zone, &space->zones.list, next) {
+		const struct mem_zone *next = mem_zone_next(&space->zones, zone);
+
+		zone_detach(zone);
+		page_table_unmap_range(space, zone->beg, zone->end, 0,
+				       next ? next->beg : USER_SPACE_END + PAGE_SIZE);
+	}
+	list_splice_back(ended, &space->zones.list);
+	mem_zones_init(&space->zones);
+	space->mapped_pages = space->data_pages = space->locked_pages = 0;
+}
