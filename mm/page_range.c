@@ -28,8 +28,13 @@ static void clear_leaf(struct gather *gather, const struct leaf_walk *leaf, enum
 
 	spin_lock(&table->lock);
 	for (uintptr_t page = leaf->beg; page < leaf->end; page += PAGE_SIZE, entry++) {
-		if (*entry == 0)
+		if (*entry == 0) {
+			if (line_lacks(entry, ENTRY_ANY)) {
+				page += (LINE_ENTRIES - 1) * PAGE_SIZE;
+				entry += LINE_ENTRIES - 1;
+			}
 			continue;
+		}
 		if (what != CLEAR_OBJECT_PAGES || is_object_page(*entry))
 			gather_entry(gather, page, table, entry);
 		if (table->index == 0)
@@ -165,15 +170,18 @@ static void fork_entries(const struct leaf_walk *leaf, struct page_slot *to)
 	const uint64_t *end = leaf->entry + ((leaf->end - leaf->beg) >> PAGE_SHIFT);
 	uint64_t copied = 0;
 
-	for (uint64_t *entry = leaf->entry; entry != end; entry++, to->entry++) {
+	for (uint64_t *entry = leaf->entry; entry < end; entry++) {
 		uint64_t value = *entry;
 
-		if (!(value & PAGE_ANON))
+		if (!(value & PAGE_ANON)) {
+			if (line_lacks(entry, PAGE_ANON))
+				entry += LINE_ENTRIES - 1;
 			continue;
+		}
 		frame_get(entry_frame(value));
 		if (value & PAGE_WRITABLE)
 			entry_store(entry, value &= ~PAGE_WRITABLE);
-		*to->entry = value;
+		to->entry[entry - leaf->entry] = value;
 		copied++;
 	}
 	to->table->index += copied;

@@ -7,13 +7,6 @@
  */
 #include <mm/page_walk.h>
 
-/* Most tables are nearly empty: looks at a cache line's entries at once. */
-static bool line_is_empty(const uint64_t *entries)
-{
-	return (entries[0] | entries[1] | entries[2] | entries[3] | entries[4] | entries[5] | entries[6] |
-		entries[7]) == 0;
-}
-
 static void visit_leaf(struct page_table_visitor *visitor, struct frame *table, uintptr_t base)
 {
 	uint64_t *entries = table_entries(table);
@@ -21,8 +14,8 @@ static void visit_leaf(struct page_table_visitor *visitor, struct frame *table, 
 
 	spin_lock(&table->lock);
 	for (unsigned i = 0; i < PAGE_TABLE_ENTRIES; i++) {
-		if (i % 8 == 0 && line_is_empty(&entries[i]))
-			i += 7;
+		if (line_lacks(&entries[i], ENTRY_ANY))
+			i += LINE_ENTRIES - 1;
 		if (entries[i] == 0)
 			continue;
 		used++;
@@ -41,8 +34,8 @@ static void visit_table(struct page_table_visitor *visitor, struct frame *table,
 	for (unsigned i = 0; i < count; i++) {
 		uintptr_t address;
 
-		if (i % 8 == 0 && line_is_empty(&entries[i]))
-			i += 7;
+		if (line_lacks(&entries[i], ENTRY_ANY))
+			i += LINE_ENTRIES - 1;
 		if (entries[i] == 0)
 			continue;
 		address = base + ((uintptr_t)i << (PAGE_SHIFT + 9 * (level - 1)));

@@ -73,6 +73,21 @@ static inline void cache_page_written(struct frame *frame)
 		atomic_fetch_or(&frame->state, FRAME_DIRTY);
 }
 
+#define LINE_ENTRIES 8 /* of a table, in a cache line */
+#define ENTRY_ANY (~0ull)
+
+/*
+ * Most tables are nearly empty: `entry` begins a line of which no entry has any of `bits`, so that the
+ * other seven need not be looked at.
+ */
+static inline bool line_lacks(const uint64_t *entry, uint64_t bits)
+{
+	if ((uintptr_t)entry % (LINE_ENTRIES * sizeof(*entry)) != 0)
+		return false;
+	return !((entry[0] | entry[1] | entry[2] | entry[3] | entry[4] | entry[5] | entry[6] | entry[7]) &
+		 bits);
+}
+
 /* ---- leaf by leaf ---- */
 
 /*
