@@ -90,8 +90,8 @@ static void gather_tables(struct gather *gather, struct frame *table, unsigned l
 	}
 }
 
-void page_table_unmap_range(struct mem_space *space, uintptr_t beg, uintptr_t end, uintptr_t low,
-			    uintptr_t high)
+static __attribute__((noinline)) void unmap_tables(struct mem_space *space, uintptr_t beg,
+						   uintptr_t end, uintptr_t low, uintptr_t high)
 {
 	struct leaf_walk leaf = leaf_walk(space, beg, end);
 	struct gather gather;
@@ -105,6 +105,34 @@ void page_table_unmap_range(struct mem_space *space, uintptr_t beg, uintptr_t en
 	if (MAX(low, ALIGN_DOWN(beg, PAGE_LEAF_SPAN)) < MIN(high, ALIGN_UP(end, PAGE_LEAF_SPAN)))
 		gather_tables(&gather, phys_to_frame(space->root), LEVEL_ROOT, beg, end, low, high);
 	gather_finish(&gather);
+}
+
+/*
+ * All of [beg, end) lies behind one empty entry of a table that has others. So that table is
+ * needed, as are those above it, and there is nothing to empty and nothing to free.
+ */
+static bool range_is_bare(const struct mem_space *space, uintptr_t beg, uintptr_t end)
+{
+	phys_t table = space->root;
+
+	for (unsigned level = LEVEL_ROOT; level > LEVEL_LEAF; level--) {
+		const uint64_t *entries = phys_to_virt(table);
+		unsigned slot = page_table_slot(beg, level);
+
+		if (page_table_slot(end - 1, level) != slot)
+			return false;
+		if (!entries[slot])
+			return phys_to_frame(table)->index > 0;
+		table = entries[slot] & PAGE_FRAME_MASK;
+	}
+	return false;
+}
+
+void page_table_unmap_range(struct mem_space *space, uintptr_t beg, uintptr_t end, uintptr_t low,
+			    uintptr_t high)
+{
+	if (!range_is_bare(space, beg, end))
+		unmap_tables(space, beg, end, low, high);
 }
 
 /* The entry under a new protection; 0 where the page is better forgotten: it can fault back in. */
