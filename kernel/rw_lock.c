@@ -5,30 +5,30 @@
  *                   takes the 1 back from the same counter and waits in line, under `lock`.
  *   reader leaves   -1 on the counter of the processor it is on now, then looks at `writer`, and
  *                   wakes it if it was the last one inside.
- *   writer enters   puts itself into `writer` if that is empty, else waits in line; then sleeps until
- *                   the counters' sum is zero.
- *   writer leaves   empties `writer` if nobody is in line. Else lets in all readers that wait, by a +1
- *                   for each; then the next writer in line.
+ *   writer enters   puts itself into `writer` if that is empty, else waits in line; then sleeps
+ *                   until the counters' sum is zero.
+ *   writer leaves   empties `writer` if nobody is in line. Else it lets in all readers that wait,
+ *                   by a +1 for each; then the next writer in line.
  *
- * Who gets in line says so in `writer`, by RW_WAITERS, and is in line before `lock` is free again. A
- * writer whose word is marked cannot empty it at once and takes `lock`; if it was emptied before, there
- * is nobody to wait for.
+ * Who gets in line says so in `writer`, by RW_WAITERS, and is in line before `lock` is free again.
+ * A writer whose word is marked cannot empty it at once and takes `lock`. If it was emptied before
+ * the mark, there is nobody to wait for.
  *
  * Why a sum of zero means that no reader is inside, though the counters are read one by one. All
  * these steps are sequentially consistent. A reader that got in on its own saw no writer, so its
  * +1 came before `writer` was set, and every sum taken later contains it; so does it contain the +1
  * of a reader that was let in, for that was done before the next writer was put there. Its -1 comes
- * when it leaves, on any counter. A reader that is turned away puts 1 and -1 on one counter, which a
- * sum reads once: it adds 0 or 1. So nothing makes a sum smaller but readers that have left, and zero
- * means that all have. It stays so: nobody gets in while `writer` is set.
+ * when it leaves, on any counter. A reader that is turned away puts 1 and -1 on one counter, which
+ * a sum reads once: it adds 0 or 1. So nothing makes a sum smaller but readers that have left, and
+ * zero means that all have. It stays so: nobody gets in while `writer` is set.
  *
- * Why the last reader's wake-up is not lost. Either the sum that the writer takes under `lock` contains
- * the last -1, or that came after `writer` was set, and the reader sees the writer and takes `lock`, which
- * the writer let go only after it had set its state to sleeping. A reader that is turned away does the
- * same.
+ * Why the last reader's wake-up is not lost. Either the sum that the writer takes under `lock`
+ * contains the last -1, or that came after `writer` was set, and the reader sees the writer and
+ * takes `lock`, which the writer let go only after it had set its state to sleeping. A reader that
+ * is turned away does the same.
  *
- * Why neither starves. A reader in line gets in when the present writer leaves. A writer at the head
- * of the line waits for those readers, and no others come in before it.
+ * Why neither starves. A reader in line gets in when the present writer leaves. A writer at the
+ * head of the line waits for those readers, and no others come in before it.
  *
  * Locks: rw->lock, the guard; the run queue's under it. Tests: tests/host/test_sleep_locks.c.
  */
@@ -156,23 +156,28 @@ static void let_readers_in(struct rw_lock *rw) REQUIRES(rw->lock)
 	atomic_fetch_add(&rw->readers[cpu_read(id)].count, count);
 }
 
+/* The next writer in line has the lock. RW_WAITERS stays if there are others behind it. */
+static void let_writer_in(struct rw_lock *rw) REQUIRES(rw->lock)
+{
+	struct lock_waiter *next = list_first(&rw->waiting_writers, struct lock_waiter, node);
+	uintptr_t mark;
+
+	list_remove(&next->node);
+	mark = list_empty(&rw->waiting_writers) ? 0 : RW_WAITERS;
+	atomic_store(&rw->writer, (uintptr_t)next->task | mark);
+	lock_grant(next);
+}
+
 /* Somebody is in line: readers, writers or both. */
 static __attribute__((noinline)) void hand_over(struct rw_lock *rw)
 {
-	struct lock_waiter *next;
-
 	spin_lock(&rw->lock);
 	kassert(writer_of(rw) == current_task());
 	let_readers_in(rw);
-	if (list_empty(&rw->waiting_writers)) {
+	if (list_empty(&rw->waiting_writers))
 		atomic_store(&rw->writer, 0);
-	} else {
-		next = list_first(&rw->waiting_writers, struct lock_waiter, node);
-		list_remove(&next->node);
-		atomic_store(&rw->writer, (uintptr_t)next->task |
-						  (list_empty(&rw->waiting_writers) ? 0 : RW_WAITERS));
-		lock_grant(next);
-	}
+	else
+		let_writer_in(rw);
 	spin_unlock(&rw->lock);
 }
 

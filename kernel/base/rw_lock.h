@@ -21,8 +21,8 @@ struct rw_readers {
 } __attribute__((aligned(64)));
 
 struct CAPABILITY("rw_lock") rw_lock {
-	_Atomic uintptr_t writer;    /* the task that has it, or waits for the readers inside; and */
-				     /* RW_WAITERS. 0: readers enter */
+	/* The task that has it, or waits for the readers inside; RW_WAITERS. 0: readers enter. */
+	_Atomic uintptr_t writer;
 	struct spinlock lock;        /* all below, and RW_WAITERS */
 	bool draining;               /* the writer waits for the readers inside */
 	uint16_t rank;
