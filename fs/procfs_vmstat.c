@@ -88,5 +88,6 @@ int proc_show_vmstat(struct text *text, const struct proc_node *node)
 		   state.cached.dirty, state.cached.writeback, heap_bytes() / PAGE_SIZE);
 	text_print(text, "nr_shmem %lu\nnr_page_table_pages %lu\npgfault %lu\npgmajfault %lu\n",
 		   state.cached.shmem, state.kinds[FRAME_TABLE], state.faults, state.major_faults);
+	text_print(text, "nr_memmap_pages 0\nnr_memmap_boot_pages %lu\n", frame_array_pages());
 	return 0;
 }

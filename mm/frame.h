@@ -171,6 +171,12 @@ extern struct frame *frame_array; /* [I] frame number -> frame */
 extern uint64_t frame_array_count; /* [I] */
 extern struct frame *frame_zero;  /* [I] the zero frame */
 
+/* What the array itself takes. */
+static inline uint64_t frame_array_pages(void)
+{
+	return PAGE_ALIGN_UP(frame_array_count * sizeof(struct frame)) >> PAGE_SHIFT;
+}
+
 static inline phys_t frame_phys(const struct frame *frame)
 {
 	return (phys_t)(frame - frame_array) << PAGE_SHIFT;

@@ -85,7 +85,7 @@ static void frame_array_place(struct frame_boot *boot)
 		if (range.end - range.beg > largest.end - largest.beg)
 			largest = range;
 	}
-	size = PAGE_ALIGN_UP(frame_array_count * sizeof(struct frame));
+	size = frame_array_pages() << PAGE_SHIFT;
 	if (size == 0 || size > largest.end - largest.beg)
 		panic("no room for the frame array: %lu KiB needed, %lu KiB free in one piece",
 		      size >> 10, (largest.end - largest.beg) >> 10);

@@ -75,19 +75,21 @@ void child_wait(pid_t pid)
 
 /* --- what is told of the boot ----------------------------------------------------------------- */
 
-static unsigned long meminfo(const char *key)
+/* The number behind the key, in lines like "MemFree:  12 kB" or "pgfault 12"; 0: no such line. */
+static unsigned long proc_number(const char *path, const char *key)
 {
-	FILE *file = fopen("/proc/meminfo", "r");
+	FILE *file = fopen(path, "r");
+	size_t length = strlen(key);
+	unsigned long number = 0;
 	char line[128];
-	unsigned long kib = 0;
 
 	must(file);
 	while (fgets(line, sizeof(line), file)) {
-		if (strncmp(line, key, strlen(key)) == 0 && line[strlen(key)] == ':')
-			kib = strtoul(line + strlen(key) + 1, NULL, 10);
+		if (strncmp(line, key, length) == 0 && strchr(": ", line[length]))
+			number = strtoul(line + length + 1, NULL, 10);
 	}
 	fclose(file);
-	return kib;
+	return number;
 }
 
 static uint64_t boot(const struct cost_row *row)
@@ -99,20 +101,27 @@ static uint64_t boot(const struct cost_row *row)
 static uint64_t memory_free(const struct cost_row *row)
 {
 	(void)row;
-	return meminfo("MemFree");
+	return proc_number("/proc/meminfo", "MemFree");
 }
 
 /* Files' pages: the initrd's, since there are no other files yet. */
 static uint64_t memory_cached(const struct cost_row *row)
 {
 	(void)row;
-	return meminfo("Cached");
+	return proc_number("/proc/meminfo", "Cached");
 }
 
 static uint64_t memory_total(const struct cost_row *row)
 {
 	(void)row;
-	return meminfo("MemTotal");
+	return proc_number("/proc/meminfo", "MemTotal");
+}
+
+/* The array that describes the frames. Linux tells since 6.12. */
+static uint64_t memory_frames(const struct cost_row *row)
+{
+	(void)row;
+	return proc_number("/proc/vmstat", "nr_memmap_boot_pages") * PAGE / 1024;
 }
 
 static const struct cost_row boot_table[] = {
@@ -120,6 +129,7 @@ static const struct cost_row boot_table[] = {
 	{.name = "memory_total_kib", .sample = memory_total, .units = 1, .once = true},
 	{.name = "memory_free_kib", .sample = memory_free, .units = 1, .once = true},
 	{.name = "memory_cached_kib", .sample = memory_cached, .units = 1, .once = true},
+	{.name = "memory_frames_kib", .sample = memory_frames, .units = 1, .once = true},
 };
 
 static const struct cost_rows boot_rows = {boot_table, sizeof(boot_table) / sizeof(*boot_table)};

@@ -234,6 +234,8 @@ static void of_the_system(void)
 	if (on_stos())
 		expect(now - before <= PAGES + 10);
 	expect(vmstat("pgmajfault") >= 0);
+	if (on_stos()) /* Linux before 6.12 does not tell what describing the memory takes */
+		expect(vmstat("nr_memmap_boot_pages") > 0);
 }
 
 static void in_stat(void)

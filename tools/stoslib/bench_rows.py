@@ -8,11 +8,11 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-PAGE_KIB = 4
+# Whether MemTotal has the array in it that describes the frames. Linux takes it off, as its image.
+FRAMES_IN_TOTAL = {"Linux": False, "stos": True}
 
-# Bytes of MemTotal that describe one frame, in the array of all. Linux takes its own array (64 bytes
-# each), as its image, off MemTotal; stos's has both in it.
-FRAME_BYTES = {"Linux": 0, "stos": 56}
+# What `memory` is made of.
+MEMORY_PARTS = ("memory_total_kib", "memory_free_kib", "memory_cached_kib", "memory_frames_kib")
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ ROWS = (
     Row("zones_mmap_50000", "mmap+munmap with 50,000 zones", None),
     _growth("mmap", "  growth from 10 to 50,000 zones", 1.5),
     Row("boot", "boot to the first user instruction", 50_000_000),
-    Row("memory", "memory in use after boot", 4_096, "kB", ("memory_total_kib", "memory_free_kib", "memory_cached_kib")),
+    Row("memory", "memory in use after boot", 4_096, "kB", MEMORY_PARTS),
 )
 
 
@@ -93,8 +93,8 @@ def _figure(kernel: str, row: Row, samples: Mapping[str, Samples]) -> float:
     if row.unit == "x":
         return values[0] / values[1]
     if row.unit == "kB":
-        total, free, cached = values
-        return total - free - cached - total // PAGE_KIB * FRAME_BYTES[kernel] // 1024
+        total, free, cached, frames = values
+        return total - free - cached - (frames if FRAMES_IN_TOTAL[kernel] else 0)
     return values[0]
 
 
