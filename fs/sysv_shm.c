@@ -324,7 +324,10 @@ long sys_shmat(int id, uintptr_t addr, int flags)
 	if (error)
 		return error;
 	segment = file->data;
-	error = mem_map(current_task()->space, addr, segment->size, prot, MAP_SHARED | place, file,
+	if (place == MAP_FIXED_NOREPLACE && addr + segment->size < addr)
+		error = -EINVAL;
+	else
+		error = mem_map(current_task()->space, addr, segment->size, prot, MAP_SHARED | place, file,
 			0, &result);
 	uncount_attach(segment);
 	file_put(file);

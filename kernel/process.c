@@ -90,6 +90,7 @@ struct process *process_alloc(struct process *parent)
 	process_setup(process);
 	process->no_new_privs = parent->no_new_privs;
 	process->not_dumpable = parent->not_dumpable;
+	process->no_huge_pages = parent->no_huge_pages;
 	spin_lock(&parent->signal_lock);
 	ids_copy(process, parent);
 	memcpy(process->actions, parent->actions, sizeof(process->actions));

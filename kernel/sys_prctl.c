@@ -74,6 +74,15 @@ long sys_prctl(int option, uint64_t arg2, uint64_t arg3, uint64_t arg4, uint64_t
 		if (arg2 || arg3 || arg4 || arg5)
 			return -EINVAL;
 		return process->no_new_privs;
+	case PR_SET_THP_DISABLE:
+		if (arg3 || arg4 || arg5)
+			return -EINVAL;
+		process->no_huge_pages = arg2 != 0;
+		return 0;
+	case PR_GET_THP_DISABLE:
+		if (arg2 || arg3 || arg4 || arg5)
+			return -EINVAL;
+		return process->no_huge_pages;
 	default:
 		return -EINVAL;
 	}

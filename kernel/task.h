@@ -153,6 +153,7 @@ struct process {
 	uint32_t groups[PROCESS_GROUPS_MAX]; /* [S] supplementary groups */
 	unsigned group_count;           /* [S] */
 	bool no_new_privs, not_dumpable; /* prctl(2) */
+	bool no_huge_pages;              /* the same; there are none anyway */
 	struct interval_timer timer;     /* alarm(2), setitimer(2) */
 	uint64_t dead_user_ns, dead_system_ns;     /* [P] of threads that ended */
 	uint64_t child_user_ns, child_system_ns;   /* [P] of children waited for */

@@ -6,6 +6,8 @@
  */
 #include "helpers.h"
 
+#include <sys/prctl.h>
+
 #define RW (PROT_READ | PROT_WRITE)
 
 /* Of Linux 6.x; an old libc lacks them. */
@@ -476,6 +478,29 @@ static void on_locked_memory(void)
 	expect_errno(madvise(map, PAGE, MADV_REMOVE), EINVAL);
 }
 
+/* prctl's word for the whole process, which children inherit. */
+static void no_huge_pages(void)
+{
+	pid_t pid;
+
+	expect_equal(prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0), 0);
+	expect_errno(prctl(PR_SET_THP_DISABLE, 1, 0, 0, 1), EINVAL);
+	expect_errno(prctl(PR_SET_THP_DISABLE, 1, 0, 1, 0), EINVAL);
+	expect_errno(prctl(PR_GET_THP_DISABLE, 1, 0, 0, 0), EINVAL);
+	expect_equal(prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0), 0);
+	expect_equal(prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0), 0);
+	expect_equal(prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0), 1);
+	pid = fork_child();
+	if (pid == 0) {
+		expect_equal(prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0), 1);
+		expect_equal(madvise(map_alone(PAGE, RW), PAGE, MADV_HUGEPAGE), 0);
+		child_end();
+	}
+	expect_exit(pid, 0);
+	expect_equal(prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0), 0);
+	expect_equal(prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0), 0);
+}
+
 static const struct tap_case cases[] = {
 	{"each advice, and whether contents stay", contents},
 	{"each bad range, with each advice", ranges},
@@ -498,6 +523,7 @@ static const struct tap_case cases[] = {
 	{"REMOVE refuses private and read-only mappings", remove_refused},
 	{"WILLNEED of a file", will_need},
 	{"locked memory is not given up", on_locked_memory},
+	{"a process may decline huge pages", no_huge_pages},
 };
 
 int main(int argc, char **argv)

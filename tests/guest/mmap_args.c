@@ -6,6 +6,8 @@
  */
 #include "helpers.h"
 
+#include <linux/mman.h>
+
 /* The descriptors that rows name; opened once per case by descriptors_open(). */
 enum descriptor { NO_FD, CLOSED, READ, WRITE, BOTH, PIPE, DIRECTORY, PATH_ONLY, NULL_DEVICE };
 
@@ -84,6 +86,10 @@ static const struct refused {
 	 ENOMEM},
 	{"fixed, address + length overflow", 0x10000000, -PAGE, R, FIXED_PRIVATE, NO_FD, 0, ENOMEM},
 	{"huge pages of a file", 0, PAGE, R, MAP_PRIVATE | MAP_HUGETLB, READ, 0, EINVAL},
+	{"huge pages of 8 bytes", 0, PAGE, RW, ANON_PRIVATE | MAP_HUGETLB | 3 << MAP_HUGE_SHIFT, NO_FD, 0,
+	 EINVAL},
+	{"huge pages that grow", 0, PAGE, RW, ANON_PRIVATE | MAP_HUGETLB | MAP_GROWSDOWN, NO_FD, 0,
+	 EINVAL},
 	{"fixed, no descriptor", 0x10000000, PAGE, R, MAP_PRIVATE | MAP_FIXED, NO_FD, 0, EBADF},
 };
 
@@ -149,6 +155,27 @@ static void no_replace(void)
 	expect_errno(mmap(map + 3 * PAGE, PAGE, R, flags, -1, 0), EEXIST);
 	expect_pattern(map, 0, 2 * PAGE);
 	expect_filled(map + 2 * PAGE, 0, 2 * PAGE);
+}
+
+/* It is told that the place is taken, whatever else is wrong with what would go there. */
+static void no_replace_first(void)
+{
+	char *map = map_alone(PAGE, RW), *low = (char *)0x10000;
+	const int flags = MAP_FIXED_NOREPLACE;
+
+	scratch_enter();
+	descriptors_open();
+	expect_errno(mmap(map, PAGE, RW, MAP_SHARED | flags, fds[READ], 0), EEXIST);
+	expect_errno(mmap(map, PAGE, R, MAP_SHARED | flags, fds[PIPE], 0), EEXIST);
+	expect_errno(mmap(map, PAGE, R, MAP_SHARED_VALIDATE | flags, fds[BOTH], 0), EEXIST);
+	expect_errno(mmap(map, PAGE, R, MAP_ANONYMOUS | flags, -1, 0), EEXIST);
+	expect_errno(mmap(map, PAGE, R, MAP_SHARED | flags, fds[BOTH], LAST_PAGE_OFFSET), EEXIST);
+	/* But not before what is wrong with the place. */
+	expect_errno(mmap(map + 1, PAGE, R, ANON_PRIVATE | flags, -1, 0), EINVAL);
+	expect_errno(mmap(map, 0, R, ANON_PRIVATE | flags, -1, 0), EINVAL);
+	expect_errno(mmap(map, -PAGE, R, ANON_PRIVATE | flags, -1, 0), ENOMEM);
+	expect_errno(mmap(map, PAGE, R, MAP_PRIVATE | flags, fds[CLOSED], 0), EBADF);
+	expect_errno(mmap(low, PAGE, RW, MAP_SHARED | flags, fds[READ], 0), EACCES);
 }
 
 static void anonymous_ignores_the_descriptor(void)
@@ -247,6 +274,7 @@ static const struct tap_case cases[] = {
 	{"refused calls leave the address space as it was (lab 24)", refusals_leave_nothing},
 	{"a refused MAP_FIXED keeps what was mapped there (lab 24)", refused_fixed_keeps_the_old},
 	{"MAP_FIXED_NOREPLACE takes free addresses only", no_replace},
+	{"MAP_FIXED_NOREPLACE: EEXIST comes before other errors", no_replace_first},
 	{"MAP_ANONYMOUS ignores the descriptor (lab 24)", anonymous_ignores_the_descriptor},
 	{"old and unknown flags are accepted", ignored_flags},
 	{"MAP_SHARED_VALIDATE shares, and refuses unknown flags", shared_validate},

@@ -127,6 +127,8 @@ static void where_to_attach(void)
 	expect_errno(shmat(-1, NULL, 0), EINVAL);
 	expect_errno(shmat(id, place + 1, 0), EINVAL);
 	expect_errno(shmat(id, NULL, SHM_REMAP), EINVAL);
+	expect_errno(shmat(id, (void *)-1, SHM_RND), EINVAL); /* the end would wrap around */
+	expect_errno(shmat(id, (void *)(-16 * PAGE), 0), ENOMEM);
 	expect(shmat(id, place + PAGE, 0) == place + PAGE);
 	expect(shmdt(place + PAGE) == 0);
 	expect(shmat(id, place + PAGE + 99, SHM_RND) == place + PAGE);
