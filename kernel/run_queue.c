@@ -17,6 +17,7 @@
 
 struct run_queue run_queues[CPU_MAX];
 static _Atomic uint64_t idle_cpus;
+static _Atomic uint64_t latest_round; /* of any queue */
 
 /*
  * Nice values' slices, from -20 to 19: 20 ms for 0, and one step is a factor of 1.25 (sched(7)), but never
@@ -50,7 +51,7 @@ void run_queue_init(struct run_queue *queue)
 	list_init(&queue->active);
 	list_init(&queue->expired);
 	atomic_store(&queue->count, 0);
-	queue->round = 1;
+	atomic_store(&queue->round, 1);
 }
 
 struct run_queue *run_queue_lock_of(struct task *task) NO_THREAD_SAFETY_ANALYSIS
@@ -108,12 +109,23 @@ void run_queue_remove(struct run_queue *queue, struct task *task)
 	atomic_fetch_sub(&queue->count, 1);
 }
 
+/* A queue that was empty, or whose tasks may not leave it, does not stay behind for ever. */
+static void round_count(struct run_queue *queue)
+{
+	uint64_t latest = atomic_load_explicit(&latest_round, memory_order_relaxed);
+	uint64_t round = MAX(queue->round + 1, latest ? latest - 1 : 0);
+
+	atomic_store_explicit(&queue->round, round, memory_order_relaxed);
+	while (latest < round && !atomic_compare_exchange_weak(&latest_round, &latest, round))
+		continue;
+}
+
 /* Everybody who waits gets another slice; who owes more than that waits on. */
 static void round_begin(struct run_queue *queue)
 {
 	struct task *task, *next;
 
-	queue->round++;
+	round_count(queue);
 	list_for_each_entry_safe (task, next, &queue->expired, run_link) {
 		slice_grant(queue, task);
 		if (!run_queue_slice_left(task))
@@ -130,7 +142,7 @@ struct task *run_queue_take(struct run_queue *queue)
 
 	if (atomic_load_explicit(&queue->count, memory_order_relaxed) == 0)
 		return NULL;
-	while (list_empty(&queue->woken) && list_empty(&queue->active))
+	while (run_queue_round_over(queue))
 		round_begin(queue);
 	if (list_empty(list))
 		list = &queue->active;
@@ -149,55 +161,108 @@ static struct task *first_allowed(struct list_node *list, uint32_t cpu)
 	return NULL;
 }
 
-static struct task *steal_from(struct run_queue *queue, uint32_t cpu) REQUIRES(queue->lock)
+/* For `queue`, from one that is behind, or in the same round: then only who has yet to run in that. */
+static struct task *steal_from(struct run_queue *other, struct run_queue *queue, bool idle)
+	REQUIRES(other->lock)
 {
-	struct task *task = first_allowed(&queue->woken, cpu);
+	uint32_t cpu = (uint32_t)(queue - run_queues);
+	struct task *task = first_allowed(&other->woken, cpu);
 
 	if (!task)
-		task = first_allowed(&queue->active, cpu);
-	if (!task)
-		task = first_allowed(&queue->expired, cpu);
+		task = first_allowed(&other->active, cpu);
+	if (!task && (idle || other->round < queue->round))
+		task = first_allowed(&other->expired, cpu);
+	if (idle && queue->round < other->round) /* who has nothing to do is done with all rounds so far */
+		atomic_store_explicit(&queue->round, other->round, memory_order_relaxed);
 	if (task) {
-		run_queue_remove(queue, task);
+		run_queue_remove(other, task);
 		atomic_store(&task->cpu, cpu);
+		if (task->round != queue->round)
+			slice_grant(queue, task);
 	}
 	return task;
 }
 
-/* Of the queues in the mask, NULL where none has that many. */
-static struct run_queue *fullest_of(uint64_t mask, uint32_t at_least)
+static uint32_t waiting_in(const struct run_queue *queue)
 {
-	struct run_queue *fullest = NULL;
-	uint32_t most = at_least - 1;
-
-	for (uint32_t i = 0; i < cpu_count(); i++) {
-		uint32_t count = atomic_load_explicit(&run_queues[i].count, memory_order_relaxed);
-
-		if ((mask & 1ull << i) && count > most) {
-			most = count;
-			fullest = &run_queues[i];
-		}
-	}
-	return fullest;
+	return atomic_load_explicit(&queue->count, memory_order_relaxed);
 }
 
-struct task *run_queue_steal(uint32_t cpu, uint32_t at_least)
+/* How many share the processor. */
+static uint32_t sharing(uint32_t cpu)
 {
-	uint64_t untried = ~(1ull << cpu);
+	return waiting_in(&run_queues[cpu]) + (cpus[cpu].current != cpus[cpu].idle);
+}
+
+/* Helping `other` brings the rounds together: it is behind, or its round will take longer than ours did. */
+static bool needs_help(const struct run_queue *other, const struct run_queue *queue)
+{
+	uint64_t round = atomic_load_explicit(&other->round, memory_order_relaxed);
+
+	if (round != queue->round)
+		return round < queue->round;
+	return sharing((uint32_t)(other - run_queues)) > waiting_in(queue);
+}
+
+/* `a` is further behind, or in the same round and fuller. */
+static bool needs_more_help(const struct run_queue *a, const struct run_queue *b)
+{
+	uint64_t a_round = atomic_load_explicit(&a->round, memory_order_relaxed);
+	uint64_t b_round = atomic_load_explicit(&b->round, memory_order_relaxed);
+
+	return a_round != b_round ? a_round < b_round : waiting_in(a) > waiting_in(b);
+}
+
+/* Of those in the mask where somebody waits; NULL: none. */
+static struct run_queue *neediest_of(uint64_t mask, const struct run_queue *queue, bool idle)
+{
+	struct run_queue *neediest = NULL;
+
+	for (uint32_t i = 0; i < cpu_count(); i++) {
+		struct run_queue *other = &run_queues[i];
+
+		if (!(mask & 1ull << i) || waiting_in(other) == 0 || (!idle && !needs_help(other, queue)))
+			continue;
+		if (!neediest || needs_more_help(other, neediest))
+			neediest = other;
+	}
+	return neediest;
+}
+
+struct task *run_queue_steal(struct run_queue *queue)
+{
+	uint64_t untried = ~(1ull << (queue - run_queues));
+	bool idle = waiting_in(queue) == 0;
 	struct task *task = NULL;
 
 	while (!task) {
-		struct run_queue *queue = fullest_of(untried, at_least);
+		struct run_queue *other = neediest_of(untried, queue, idle);
 
-		if (!queue)
+		if (!other)
 			return NULL;
-		untried &= ~(1ull << (queue - run_queues)); /* all there may be bound to other processors */
-		if (!spin_trylock(&queue->lock))
+		untried &= ~(1ull << (other - run_queues)); /* all there may be bound to other processors */
+		if (!spin_trylock(&other->lock))
 			continue;
-		task = steal_from(queue, cpu);
-		spin_unlock(&queue->lock);
+		task = steal_from(other, queue, idle);
+		spin_unlock(&other->lock);
 	}
 	return task;
+}
+
+bool run_queue_others_wait(const struct run_queue *queue)
+{
+	for (uint32_t i = 0; i < cpu_count(); i++)
+		if (&run_queues[i] != queue && waiting_in(&run_queues[i]) > 0)
+			return true;
+	return false;
+}
+
+/* The first of the mask, which is not empty, behind `last`: so they take turns. */
+static uint32_t next_of(uint64_t mask, uint32_t last)
+{
+	uint64_t behind = mask & ~((2ull << last) - 1);
+
+	return (uint32_t)__builtin_ctzll(behind ? behind : mask);
 }
 
 uint32_t run_queue_choose(const struct task *task)
@@ -207,7 +272,7 @@ uint32_t run_queue_choose(const struct task *task)
 	uint32_t last = atomic_load(&task->cpu);
 
 	if (idle && !(idle & 1ull << last))
-		return (uint32_t)__builtin_ctzll(idle);
+		return next_of(idle, last);
 	if (allowed & 1ull << last)
 		return last;
 	return (uint32_t)__builtin_ctzll(allowed);
@@ -221,8 +286,13 @@ void run_queue_set_idle(uint32_t cpu, bool idle)
 		atomic_fetch_and(&idle_cpus, ~(1ull << cpu));
 }
 
-uint64_t run_queue_idle_cpus(void)
+uint32_t run_queue_next_idle(struct run_queue *queue)
 {
 	/* One that got stuck in its start may think that it idles. */
-	return atomic_load(&idle_cpus) & ((1ull << cpu_count()) - 1);
+	uint64_t idle = atomic_load(&idle_cpus) & ((1ull << cpu_count()) - 1);
+
+	if (!idle)
+		return CPU_MAX;
+	queue->helper = next_of(idle, queue->helper);
+	return queue->helper;
 }

@@ -8,6 +8,11 @@
  * nobody waits longer than one round. A slice is charged exactly; who ran too long starts the
  * next round with less.
  *
+ * Rounds are numbered alike everywhere, and a processor that is done with one helps those that are not
+ * before it begins another (distributed weighted round robin: Li, Baumberger, Hahn, PPoPP 2009). So
+ * tasks share all processors as they would share one, up to a slice or two: three on two
+ * processors get two thirds of one each, in the long run.
+ *
  * Interrupts are off around everything here. For sched.c.
  */
 #pragma once
@@ -21,7 +26,8 @@ struct run_queue {
 	struct spinlock lock;
 	struct list_node woken, active, expired;
 	_Atomic uint32_t count; /* in all three */
-	uint64_t round;
+	_Atomic uint64_t round;      /* changed under the lock */
+	uint32_t helper;             /* whom it asked for help last */
 } __attribute__((aligned(64)));
 
 extern struct run_queue run_queues[CPU_MAX];
@@ -46,10 +52,18 @@ struct task *run_queue_take(struct run_queue *queue) REQUIRES(queue->lock);
 /* Takes out this one, which is in it. */
 void run_queue_remove(struct run_queue *queue, struct task *task) REQUIRES(queue->lock);
 /*
- * The next one that processor `cpu` may run, taken from the fullest other queue that has at least
- * `at_least` and one for it; it is in no queue then. NULL: none, or queues are being changed right now.
+ * For this queue's processor, which is done with its round, or has nothing to run: a task that should run there
+ * now, taken out of another queue. It is in none then. NULL: there is none, or queues are being changed
+ * right now.
  */
-struct task *run_queue_steal(uint32_t cpu, uint32_t at_least);
+struct task *run_queue_steal(struct run_queue *queue) REQUIRES(queue->lock);
+/* Nobody in the queue has anything left of his slice. */
+static inline bool run_queue_round_over(const struct run_queue *queue)
+{
+	return list_empty(&queue->woken) && list_empty(&queue->active);
+}
+/* Somebody waits in another queue, which may mean work for this one's processor. */
+bool run_queue_others_wait(const struct run_queue *queue);
 /* True if that queue has a task with the right to run before one that has run for a tick. */
 static inline bool run_queue_has_woken(const struct run_queue *queue)
 {
@@ -72,5 +86,5 @@ int run_queue_nice(const struct task *task);
 uint32_t run_queue_choose(const struct task *task);
 /* The processor is idle from now on, or no longer, or soon will not be: somebody has work for it. */
 void run_queue_set_idle(uint32_t cpu, bool idle);
-/* One bit per processor that waits for work. */
-uint64_t run_queue_idle_cpus(void);
+/* An idle processor, each in its turn; CPU_MAX: none is. */
+uint32_t run_queue_next_idle(struct run_queue *queue);

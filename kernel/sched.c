@@ -18,6 +18,7 @@
 #include <drivers/lapic.h>
 #include <kernel/base/cross_call.h>
 #include <kernel/base/panic.h>
+#include <kernel/base/wait.h>
 #include <kernel/cpu.h>
 #include <kernel/fpu.h>
 #include <kernel/hang.h>
@@ -31,9 +32,10 @@
 #include <string.h>
 
 #define IDLE_HZ 4 /* an idle processor only shows that it is alive */
-#define BALANCE_NS (100 * NS_PER_MS)
 
 static struct task idle_tasks[CPU_MAX];
+/* Who waits for a task to leave a processor where it may not run any more. */
+static struct wait_queue task_left_wrong_cpu = WAIT_QUEUE_INIT(task_left_wrong_cpu);
 
 void task_switch(uintptr_t *save_stack_pointer, uintptr_t load_stack_pointer); /* trap_entry.asm */
 void task_first_step(void);
@@ -123,6 +125,7 @@ static void switch_finish(struct task *prev) NO_THREAD_SAFETY_ANALYSIS
 {
 	struct cpu *cpu = this_cpu();
 	bool dead = atomic_load(&prev->state) == TASK_DEAD;
+	bool wrong_cpu = !(prev->affinity & 1ull << cpu->id);
 	struct mem_space *left = cpu->left_space;
 	struct task *leaving = cpu->leaving;
 
@@ -132,6 +135,8 @@ static void switch_finish(struct task *prev) NO_THREAD_SAFETY_ANALYSIS
 		place_and_unlock(this_queue(), leaving, PLACE_FIRST);
 	else
 		spin_unlock(&this_queue()->lock);
+	if (wrong_cpu)
+		wake_up_all(&task_left_wrong_cpu);
 	if (left)
 		mem_space_drop(left);
 	if (dead)
@@ -166,10 +171,12 @@ static void put_back(struct run_queue *queue, struct task *prev, enum leave_why 
 static struct task *choose_next(struct run_queue *queue) REQUIRES(queue->lock)
 {
 	struct cpu *cpu = this_cpu();
-	struct task *next = run_queue_take(queue);
+	struct task *next = NULL;
 
+	if (run_queue_round_over(queue))
+		next = run_queue_steal(queue);
 	if (!next)
-		next = run_queue_steal(cpu->id, 1);
+		next = run_queue_take(queue);
 	return next ? next : cpu->idle;
 }
 
@@ -391,7 +398,21 @@ void task_start(struct task *task) NO_THREAD_SAFETY_ANALYSIS
 	wake_done(flags);
 }
 
-void task_set_affinity(struct task *task, uint64_t cpus_allowed) NO_THREAD_SAFETY_ANALYSIS
+/* Neither runs nor waits where it may not; where it is on its way, it does not yet. */
+static bool placed_well(struct task *task) NO_THREAD_SAFETY_ANALYSIS
+{
+	uint64_t flags = irq_save();
+	struct run_queue *queue = run_queue_lock_of(task);
+	uint32_t cpu = atomic_load(&task->cpu);
+	bool asleep = !task->on_run_queue && cpus[cpu].current != task;
+	bool well = asleep || (task->affinity & 1ull << cpu);
+
+	spin_unlock(&queue->lock);
+	irq_restore(flags);
+	return well;
+}
+
+static void affinity_change(struct task *task, uint64_t cpus_allowed) NO_THREAD_SAFETY_ANALYSIS
 {
 	uint64_t flags = irq_save();
 	struct run_queue *queue = run_queue_lock_of(task);
@@ -413,6 +434,12 @@ void task_set_affinity(struct task *task, uint64_t cpus_allowed) NO_THREAD_SAFET
 		spin_unlock(&queue->lock);
 	}
 	wake_done(flags);
+}
+
+void task_set_affinity(struct task *task, uint64_t cpus_allowed)
+{
+	affinity_change(task, cpus_allowed);
+	wait_event(&task_left_wrong_cpu, placed_well(task));
 }
 
 /* ---- the tick ---- */
@@ -438,35 +465,28 @@ static void account_tick(struct cpu *cpu, struct task *task, bool from_user, uin
 		cpu->user_ns += ran_ns;
 }
 
-/* Somebody waits here: for the end of the slice, or for another processor that has nothing to do. */
-static void share(struct cpu *cpu, const struct task *task, uint64_t now_ns)
+/* Somebody waits here for another processor that has nothing to do. */
+static void call_helper(struct run_queue *queue)
 {
-	uint64_t idle = run_queue_idle_cpus();
+	uint32_t helper = run_queue_next_idle(queue);
 
-	if (task->slice_ns <= (int64_t)(now_ns - task->run_since_ns) || run_queue_has_woken(this_queue()))
-		cpu->need_resched = 1;
-	if (idle) {
-		struct cpu *helper = &cpus[__builtin_ctzll(idle)];
-
-		helper->need_resched = 1;
-		processor_kick(helper);
-	}
+	if (helper == CPU_MAX)
+		return;
+	cpus[helper].need_resched = 1;
+	processor_kick(&cpus[helper]);
 }
 
-/* Now and then: takes one from a queue that is longer by two, so that in the long run all get as much. */
-static void balance(struct cpu *cpu, uint64_t now_ns)
+/* At the end of its slice the task makes room, for those who wait here, or elsewhere if this round is over. */
+static void share(struct cpu *cpu, const struct task *task, uint64_t now_ns)
 {
-	struct run_queue *queue = this_queue();
-	struct task *task;
+	struct run_queue *queue = &run_queues[cpu->id];
+	bool used_up = task->slice_ns <= (int64_t)(now_ns - task->run_since_ns);
+	bool others = atomic_load(&queue->count) > 0;
 
-	if (now_ns < cpu->next_balance_ns)
-		return;
-	cpu->next_balance_ns = now_ns + BALANCE_NS;
-	spin_lock(&queue->lock);
-	task = run_queue_steal(cpu->id, atomic_load(&queue->count) + 2);
-	if (task)
-		run_queue_add(queue, task, PLACE_FIRST);
-	spin_unlock(&queue->lock);
+	if ((others && run_queue_has_woken(queue)) || (used_up && (others || run_queue_others_wait(queue))))
+		cpu->need_resched = 1;
+	if (others)
+		call_helper(queue);
 }
 
 /* The first processor keeps time for all, so it ticks on. */
@@ -493,9 +513,7 @@ void sched_tick(bool from_user)
 		return;
 	}
 	account_tick(cpu, task, from_user, now_ns);
-	if (atomic_load(&this_queue()->count) > 0)
-		share(cpu, task, now_ns);
-	balance(cpu, now_ns);
+	share(cpu, task, now_ns);
 }
 
 uint64_t sched_runnable_count(void)

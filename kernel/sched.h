@@ -28,8 +28,8 @@ void task_sleep_uninterruptible(uint64_t deadline_ns);
 /* sched_yield(2): the others of this processor come first. */
 void task_yield(void);
 /*
- * Where the task may run: a bit per processor, at least one of them running. If it is elsewhere it moves, at
- * once or, where it runs now, on its way back to user mode. Any context.
+ * Where the task may run: a bit per processor, at least one of them running. If it runs or waits elsewhere it
+ * has moved when this returns. Sleeps.
  */
 void task_set_affinity(struct task *task, uint64_t cpus_allowed);
 

@@ -37,7 +37,6 @@ struct __attribute__((aligned(64))) cpu {
 	uint64_t user_ns, nice_ns, system_ns; /* how its time was spent, by ticks */
 	uint64_t accounted_ns;        /* the time up to which it was told, but for idling */
 	uint64_t idle_ns;             /* exact, without the present idling */
-	uint64_t next_balance_ns;     /* when it compares its queue with the others' */
 	bool slow_tick;               /* it is idle and its timer slow */
 	uint64_t switches;            /* of tasks */
 	uint64_t faults, major_faults; /* page faults that were no mistakes of the program's */

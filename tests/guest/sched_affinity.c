@@ -197,6 +197,60 @@ static void moved_by_another(void)
 	expect_equal(pthread_join(thread, NULL), 0);
 }
 
+/* Column 39 of stat is the processor. */
+static int cpu_by_stat(int tid)
+{
+	static char text[4096];
+	char path[64], *at;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	proc_read(path, text, sizeof(text));
+	at = strrchr(text, ')') + 2; /* column 3 */
+	for (int column = 3; column < 39; column++)
+		at = strchr(at, ' ') + 1;
+	return atoi(at);
+}
+
+static _Atomic int spinning_tid, wanted_cpu;
+static _Atomic long spins, last_elsewhere;
+
+static void *spin_and_tell(void *unused)
+{
+	(void)unused;
+	spinning_tid = own_tid();
+	while (!stop) {
+		if (current_cpu() != wanted_cpu)
+			last_elsewhere = spins;
+		spins++;
+	}
+	return NULL;
+}
+
+/* When the call returns it runs elsewhere no more: at most the spin then begun has still seen it. */
+static void moved_when_the_call_returns(void)
+{
+	int cpus[2];
+	pthread_t thread;
+
+	two_cpus(cpus);
+	thread = start_thread(spin_and_tell, NULL);
+	while (spinning_tid == 0)
+		sched_yield();
+	for (int round = 0; round < 50; round++) {
+		long spin;
+
+		wanted_cpu = cpus[round % 2];
+		pin_to(spinning_tid, wanted_cpu);
+		spin = spins;
+		expect_equal(cpu_by_stat(spinning_tid), wanted_cpu);
+		while (spins < spin + 2)
+			;
+		expect(last_elsewhere <= spin);
+	}
+	stop = true;
+	expect_equal(pthread_join(thread, NULL), 0);
+}
+
 /* A thread that sleeps wakes up where it was sent meanwhile. */
 static void moved_asleep(void)
 {
@@ -440,6 +494,43 @@ static void free_threads_find_free_processors(void)
 		expect_equal(pthread_join(spinners[i], NULL), 0);
 }
 
+enum { SHARERS = 3, MOVES = 2 };
+static _Atomic int still_moving = SHARERS;
+
+/* Until every one of them has found itself on the other processor a few times. */
+static void *move_about(void *unused)
+{
+	int last = current_cpu(), moves = 0;
+
+	(void)unused;
+	while (still_moving > 0) {
+		int cpu = current_cpu();
+
+		if (cpu != last && ++moves == MOVES)
+			still_moving--;
+		last = cpu;
+	}
+	return NULL;
+}
+
+/* Nobody keeps a processor for himself while two others have to do with one. */
+static void three_take_turns_on_two(void)
+{
+	pthread_t threads[SHARERS];
+	cpu_set_t set;
+	int cpus[2];
+
+	two_cpus(cpus);
+	CPU_ZERO(&set);
+	CPU_SET(cpus[0], &set);
+	CPU_SET(cpus[1], &set);
+	expect_equal(sched_setaffinity(0, sizeof(set), &set), 0);
+	for (int i = 0; i < SHARERS; i++)
+		threads[i] = start_thread(move_about, NULL);
+	for (int i = 0; i < SHARERS; i++)
+		expect_equal(pthread_join(threads[i], NULL), 0);
+}
+
 static void line_of(const char *path, const char *key, char *line, size_t bytes)
 {
 	static char text[16384];
@@ -469,21 +560,13 @@ static void status_shows_it(void)
 		     1ul << cpus[last] % 32);
 }
 
-/* Column 39 of stat is the processor. */
 static void stat_shows_it(void)
 {
 	int cpus[64], count = allowed_cpus(cpus, 64);
-	static char text[4096];
 
 	for (int i = 0; i < count; i++) {
-		char *at;
-
 		pin_to(0, cpus[i]);
-		proc_read("/proc/self/stat", text, sizeof(text));
-		at = strrchr(text, ')') + 2; /* column 3 */
-		for (int column = 3; column < 39; column++)
-			at = strchr(at, ' ') + 1;
-		expect_equal(atoi(at), cpus[i]);
+		expect_equal(cpu_by_stat(own_tid()), cpus[i]);
 	}
 }
 
@@ -504,6 +587,7 @@ static const struct tap_case cases[] = {
 	{"only root and oneself may", only_root_moves_others},
 	{"the caller moves before the call returns", moves_at_once},
 	{"a running thread is moved by another", moved_by_another},
+	{"a running thread has moved when the call returns", moved_when_the_call_returns},
 	{"a sleeping process wakes up where it was sent", moved_asleep},
 	{"fork, threads and exec keep it", inherited},
 	{"it is the thread's own", of_the_thread_alone},
@@ -511,6 +595,7 @@ static const struct tap_case cases[] = {
 	{"threads bound to one processor stop nobody", bound_spinners_stop_nobody},
 	{"threads that move to and fro starve nobody", hoppers_starve_nobody},
 	{"free threads find free processors", free_threads_find_free_processors},
+	{"three threads take turns on two processors", three_take_turns_on_two},
 	{"status shows where a thread may run", status_shows_it},
 	{"stat shows where it runs", stat_shows_it},
 	{"sysconf counts the machine's", libraries_count_them},
