@@ -15,6 +15,7 @@
 #include <kernel/base/log.h>
 #include <kernel/base/panic.h>
 #include <kernel/cpu.h>
+#include <kernel/fpu.h>
 #include <kernel/nmi.h>
 #include <kernel/panic_report.h>
 #include <kernel/sched.h>
@@ -52,6 +53,14 @@ const char *trap_name(uint64_t vector)
 	return "unexpected trap";
 }
 
+static void floating_point_signal(const struct trap_frame *frame)
+{
+	int code = fpu_exception_code(frame->vector == TRAP_SIMD);
+
+	if (code)
+		signal_force(SIGFPE, code, frame->rip);
+}
+
 /* The signal, and its si_code, of an exception in user mode: as Linux does (signal(7)). */
 static void exception_signal(const struct trap_frame *frame)
 {
@@ -68,7 +77,7 @@ static void exception_signal(const struct trap_frame *frame)
 		break;
 	case TRAP_FLOATING_POINT:
 	case TRAP_SIMD:
-		signal_force(SIGFPE, FPE_FLTINV, frame->rip);
+		floating_point_signal(frame);
 		break;
 	case TRAP_ALIGNMENT:
 		signal_force(SIGBUS, BUS_ADRALN, 0);
