@@ -2,9 +2,10 @@
  * kernel/hang.c - the hang detector.
  *
  * Every processor counts its timer interrupts, idle ones a few per second. Each looks once a second at
- * the next one's count. If it has not moved for `hang_seconds` (kernel command line; 20 if not
+ * the next one's count. If it has not moved in `hang_seconds` looks (kernel command line; 20 if not
  * given), the neighbour is asked by NMI where it is, and that is reported: once, until it
- * moves again.
+ * moves again. Looks are counted, not time: where the emulator was stopped time has passed, but nobody
+ * could tick.
  *
  * Called by sched_tick. Locks: none; a processor has one watcher, and only that writes its record.
  * Tests: tests/debug/test_processors.py.
@@ -20,7 +21,8 @@
 
 static struct hang_record {
 	uint64_t next_look_ns;
-	uint64_t ticks_seen, moved_ns;
+	uint64_t ticks_seen;
+	uint64_t looks; /* since it moved */
 	bool reported;
 } __attribute__((aligned(64))) records[CPU_MAX]; /* by the processor that is watched */
 
@@ -61,13 +63,13 @@ void hang_watch(uint64_t now_ns)
 		return;
 	record->next_look_ns = now_ns + HANG_LOOK_NS;
 	ticks = atomic_load_explicit(&cpu->ticks, memory_order_relaxed);
-	if (ticks != record->ticks_seen || !record->moved_ns) {
+	if (ticks != record->ticks_seen) {
 		if (record->reported)
 			log_error("processor %u goes on", cpu->id);
 		record->reported = false;
 		record->ticks_seen = ticks;
-		record->moved_ns = now_ns;
-	} else if (!record->reported && now_ns - record->moved_ns > hang_limit_seconds() * NS_PER_SEC) {
+		record->looks = 0;
+	} else if (++record->looks >= hang_limit_seconds() && !record->reported) {
 		record->reported = true;
 		report(cpu);
 	}
