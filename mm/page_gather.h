@@ -4,7 +4,7 @@
  *
  * For page_table.c and page_range.c alone. It lives on the stack of who takes things out:
  *
- *	gather_begin; gather_entry, gather_frame, gather_note ...; gather_finish
+ *	gather_begin; gather_entry, gather_table, gather_note ...; gather_finish
  *
  * A processor that still knows a writable entry of a cache page may store through it until the
  * flush. So such a page becomes DIRTY after that: were it DIRTY before, write-back could clean and
@@ -39,20 +39,31 @@ void gather_finish(struct gather *gather);
 /* Before a leaf is unlocked whose entries were gathered: the space's counters follow. */
 void gather_leaf_end(struct gather *gather);
 
-/* An entry of `page` changed. */
+/* An entry of `page` changed; pages come in ascending order. */
 static inline void gather_note(struct gather *gather, uintptr_t page)
 {
-	gather->beg = gather->end ? MIN(gather->beg, page) : page;
-	gather->end = MAX(gather->end, page + PAGE_SIZE);
+	if (!gather->end)
+		gather->beg = page;
+	gather->end = page + PAGE_SIZE;
 }
 
-/* The same, and `frame`'s reference is dropped after the flush. */
-static inline void gather_frame(struct gather *gather, uintptr_t page, struct frame *frame)
+/* A reference to drop after the flush. */
+static inline void gather_frame(struct gather *gather, struct frame *frame)
 {
 	if (unlikely(gather->count == GATHER_MAX))
 		gather_finish(gather);
-	gather_note(gather, page);
 	gather->frames[gather->count++] = frame;
+}
+
+/*
+ * A table was taken out that maps `page`. A flush of any page makes the processors forget all upper
+ * entries (SDM vol. 3, 4.10.4.1); until then their walks may go through the table.
+ */
+static inline void gather_table(struct gather *gather, uintptr_t page, struct frame *table)
+{
+	gather_frame(gather, table);
+	if (!gather->end)
+		gather_note(gather, page);
 }
 
 /* Empties an entry of a locked leaf; its frame is kept until the flush. */
@@ -68,7 +79,8 @@ static inline void gather_entry(struct gather *gather, uintptr_t page, struct fr
 		return;
 	}
 	frame = entry_frame(value);
-	gather_frame(gather, page, frame);
+	gather_frame(gather, frame);
+	gather_note(gather, page);
 	if (value & PAGE_ANON) {
 		gather->gone.anon++;
 	} else if (frame_kind(frame) == FRAME_CACHE) {

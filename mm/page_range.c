@@ -60,9 +60,7 @@ void page_table_clear_range(struct mem_space *space, uintptr_t beg, uintptr_t en
 
 /*
  * Takes out the tables below `table` that map a part of [beg, end) and nothing outside [low, high).
- * Their entries are empty; a level above goes too when it became empty and lies inside. A flush of
- * any page of theirs makes the processors forget the upper entries too (SDM vol. 3, 4.10.4.1); until
- * then their walks may go through the tables, so these are freed after it.
+ * Their entries are empty; a level above goes too when it became empty and lies inside.
  */
 static void gather_tables(struct gather *gather, struct frame *table, unsigned level, uintptr_t beg, uintptr_t end,
 			  uintptr_t low, uintptr_t high)
@@ -86,7 +84,7 @@ static void gather_tables(struct gather *gather, struct frame *table, unsigned l
 		table->index--;
 		spin_unlock(&table->lock);
 		atomic_fetch_sub(&gather->space->table_pages, 1);
-		gather_frame(gather, from, child);
+		gather_table(gather, from, child);
 	}
 }
 
