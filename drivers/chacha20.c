@@ -12,8 +12,8 @@ static uint32_t rotate_left(uint32_t x, unsigned bits)
 }
 
 /* RFC 8439, section 2.1. Inlined, the indices are constants. */
-static inline __attribute__((always_inline)) void quarter_round(uint32_t state[STATE_WORDS], unsigned a, unsigned b, unsigned c,
-			  unsigned d)
+static inline __attribute__((always_inline)) void
+quarter_round(uint32_t state[STATE_WORDS], unsigned a, unsigned b, unsigned c, unsigned d)
 {
 	state[a] += state[b];
 	state[d] = rotate_left(state[d] ^ state[a], 16);

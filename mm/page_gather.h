@@ -67,7 +67,8 @@ static inline void gather_table(struct gather *gather, uintptr_t page, struct fr
 }
 
 /* Empties an entry of a locked leaf; its frame is kept until the flush. */
-static inline void gather_entry(struct gather *gather, uintptr_t page, struct frame *table, uint64_t *entry)
+static inline void gather_entry(struct gather *gather, uintptr_t page, struct frame *table,
+				uint64_t *entry)
 {
 	uint64_t value = *entry;
 	struct frame *frame;

@@ -4,8 +4,8 @@
  *
  * Called by zone_life.c, mem_protect.c, mem_remap.c, mem_advise.c and fork (mem_space.c) with the
  * space locked for writing; by object_range.c (truncate) with the object's zones_lock alone.
- * mm/page_table.h has the contracts. Each walks leaf by leaf (mm/page_walk.h), one leaf's part under
- * that leaf's lock.
+ * mm/page_table.h has the contracts. Each walks leaf by leaf (mm/page_walk.h), one leaf's part
+ * under that leaf's lock.
  *
  * Locks: a leaf's; fork holds two, the parent's first.
  *
@@ -18,7 +18,8 @@
 
 static bool is_object_page(uint64_t value)
 {
-	return !(value & (PAGE_ANON | PAGE_DEVICE)) && frame_kind(entry_frame(value)) == FRAME_CACHE;
+	return !(value & (PAGE_ANON | PAGE_DEVICE)) &&
+	       frame_kind(entry_frame(value)) == FRAME_CACHE;
 }
 
 static void clear_leaf(struct gather *gather, const struct leaf_walk *leaf, enum clear_what what)
@@ -46,7 +47,8 @@ static void clear_leaf(struct gather *gather, const struct leaf_walk *leaf, enum
 	spin_unlock(&table->lock);
 }
 
-void page_table_clear_range(struct mem_space *space, uintptr_t beg, uintptr_t end, enum clear_what what)
+void page_table_clear_range(struct mem_space *space, uintptr_t beg, uintptr_t end,
+			    enum clear_what what)
 {
 	struct leaf_walk leaf = leaf_walk(space, beg, end);
 	struct gather gather;
@@ -62,13 +64,14 @@ void page_table_clear_range(struct mem_space *space, uintptr_t beg, uintptr_t en
  * Takes out the tables below `table` that map a part of [beg, end) and nothing outside [low, high).
  * Their entries are empty; a level above goes too when it became empty and lies inside.
  */
-static void gather_tables(struct gather *gather, struct frame *table, unsigned level, uintptr_t beg, uintptr_t end,
-			  uintptr_t low, uintptr_t high)
+static void gather_tables(struct gather *gather, struct frame *table, unsigned level, uintptr_t beg,
+			  uintptr_t end, uintptr_t low, uintptr_t high)
 {
 	uint64_t span = 1ull << (PAGE_SHIFT + 9 * (level - 1)); /* of one entry */
 	uint64_t *entry = &table_entries(table)[page_table_slot(beg, level)];
 
-	for (uintptr_t from = ALIGN_DOWN(beg, span), to; from < end && table->index > 0; from = to, entry++) {
+	for (uintptr_t from = ALIGN_DOWN(beg, span), to; from < end && table->index > 0;
+	     from = to, entry++) {
 		struct frame *child;
 
 		to = from + span;
@@ -76,7 +79,8 @@ static void gather_tables(struct gather *gather, struct frame *table, unsigned l
 			continue;
 		child = entry_frame(*entry);
 		if (level > LEVEL_LEAF + 1)
-			gather_tables(gather, child, level - 1, MAX(from, beg), MIN(to, end), low, high);
+			gather_tables(gather, child, level - 1, MAX(from, beg), MIN(to, end), low,
+				      high);
 		if (from < low || to > high || child->index > 0)
 			continue;
 		spin_lock(&table->lock);
@@ -156,7 +160,8 @@ static void protect_leaf(struct gather *gather, const struct leaf_walk *leaf, ui
 	bool cleaned = false;
 
 	spin_lock(&table->lock);
-	for (uintptr_t page = leaf->beg; page < leaf->end && table->index > 0; page += PAGE_SIZE, entry++) {
+	for (uintptr_t page = leaf->beg; page < leaf->end && table->index > 0;
+	     page += PAGE_SIZE, entry++) {
 		uint64_t now;
 
 		if (*entry == 0)
@@ -234,7 +239,8 @@ static int fork_leaf(const struct leaf_walk *leaf, struct mem_space *to, bool ha
 	return 0;
 }
 
-int page_table_fork_range(struct mem_space *from, struct mem_space *to, uintptr_t beg, uintptr_t end, bool has_object)
+int page_table_fork_range(struct mem_space *from, struct mem_space *to, uintptr_t beg,
+			  uintptr_t end, bool has_object)
 {
 	struct leaf_walk leaf = leaf_walk(from, beg, end);
 
@@ -273,7 +279,8 @@ static int move_entry(const struct leaf_walk *leaf, uint64_t *entry, uintptr_t t
 	return 0;
 }
 
-int page_table_move_range(struct mem_space *space, uintptr_t from, uintptr_t to, size_t length, bool has_object)
+int page_table_move_range(struct mem_space *space, uintptr_t from, uintptr_t to, size_t length,
+			  bool has_object)
 {
 	struct leaf_walk leaf = leaf_walk(space, from, from + length);
 
@@ -281,7 +288,9 @@ int page_table_move_range(struct mem_space *space, uintptr_t from, uintptr_t to,
 		uint64_t *entry = leaf.entry;
 
 		for (uintptr_t page = leaf.beg; page < leaf.end; page += PAGE_SIZE, entry++) {
-			int error = *entry ? move_entry(&leaf, entry, to + (page - from), has_object) : 0;
+			int error =
+				*entry ? move_entry(&leaf, entry, to + (page - from), has_object)
+				       : 0;
 
 			if (error)
 				return error;

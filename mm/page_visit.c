@@ -25,7 +25,8 @@ static void visit_leaf(struct page_table_visitor *visitor, struct frame *table, 
 	spin_unlock(&table->lock);
 }
 
-static void visit_table(struct page_table_visitor *visitor, struct frame *table, unsigned level, uintptr_t base)
+static void visit_table(struct page_table_visitor *visitor, struct frame *table, unsigned level,
+			uintptr_t base)
 {
 	uint64_t *entries = table_entries(table);
 	unsigned count = level == LEVEL_ROOT ? PAGE_TABLE_ENTRIES / 2 : PAGE_TABLE_ENTRIES;

@@ -77,15 +77,16 @@ static inline void cache_page_written(struct frame *frame)
 #define ENTRY_ANY (~0ull)
 
 /*
- * Most tables are nearly empty: `entry` begins a line of which no entry has any of `bits`, so that the
- * other seven need not be looked at.
+ * Most tables are nearly empty: `entry` begins a line of which no entry has any of `bits`, so that
+ * the other seven need not be looked at.
  */
 static inline bool line_lacks(const uint64_t *entry, uint64_t bits)
 {
 	if ((uintptr_t)entry % (LINE_ENTRIES * sizeof(*entry)) != 0)
 		return false;
-	return !((entry[0] | entry[1] | entry[2] | entry[3] | entry[4] | entry[5] | entry[6] | entry[7]) &
-		 bits);
+	return ((entry[0] | entry[1] | entry[2] | entry[3] | entry[4] | entry[5] | entry[6] |
+		 entry[7]) &
+		bits) == 0;
 }
 
 /* ---- leaf by leaf ---- */
@@ -123,7 +124,7 @@ static inline uint64_t *leaf_entry(struct frame *leaf, uintptr_t address)
  *	struct leaf_walk walk = leaf_walk(space, beg, end);
  *
  *	while (leaf_walk_next(&walk))
- *		... lock walk.table; walk.entry is that of walk.beg, the first of the part up to walk.end
+ *		... lock walk.table; from walk.entry on are the entries of [walk.beg, walk.end)
  */
 struct leaf_walk {
 	struct mem_space *space;
