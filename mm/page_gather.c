@@ -13,15 +13,6 @@
 #include <mm/page_gather.h>
 #include <mm/page_walk.h>
 
-void gather_begin(struct gather *gather, struct mem_space *space)
-{
-	gather->space = space;
-	gather->beg = gather->end = 0;
-	gather->count = 0;
-	gather->written = 0;
-	gather->gone = (struct resident_pages){0};
-}
-
 void gather_flush(struct gather *gather)
 {
 	if (gather->end)
@@ -34,7 +25,8 @@ void gather_finish(struct gather *gather)
 	gather_flush(gather);
 	for (; gather->written; gather->written &= gather->written - 1)
 		cache_page_written(gather->frames[__builtin_ctzl(gather->written)]);
-	frame_put_many(gather->frames, gather->count);
+	if (gather->count) /* mprotect takes nothing out */
+		frame_put_many(gather->frames, gather->count);
 	gather->count = 0;
 }
 

@@ -31,7 +31,15 @@ struct gather {
 };
 static_assert(GATHER_MAX <= 64, "one bit each");
 
-void gather_begin(struct gather *gather, struct mem_space *space);
+static inline void gather_begin(struct gather *gather, struct mem_space *space)
+{
+	gather->space = space;
+	gather->beg = gather->end = 0;
+	gather->count = 0;
+	gather->written = 0;
+	gather->gone = (struct resident_pages){0};
+}
+
 /* Flushes what has changed; the frames are still kept. */
 void gather_flush(struct gather *gather);
 /* Flushes, then drops the frames; the gather is empty again. */
