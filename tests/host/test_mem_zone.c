@@ -119,6 +119,7 @@ static void split_random(void)
 	end = zone->end;
 	pages = (end - beg) / PAGE_SIZE;
 	at = beg + (1 + host_random_below(pages - 1)) * PAGE_SIZE;
+	zone->flags = ZONE_PRIVATE;
 	zone->file = host_random_below(2) ? (struct file *)(uintptr_t)8 : NULL;
 	zone->object = NULL;
 	zone->ops = NULL;
@@ -324,6 +325,8 @@ static void merging_needs_all_attributes(void **state)
 	a.object = good.object = NULL;
 	good.offset = 0; /* of anonymous memory it says nothing */
 	assert_true(mem_zone_can_merge(&a, &good));
+	a.flags = good.flags = ZONE_SHARED | ZONE_APART;
+	assert_false(mem_zone_can_merge(&a, &good));
 }
 
 static void mistakes_panic(void **state)
