@@ -18,6 +18,9 @@ long sys_setrlimit(unsigned resource, uintptr_t limit);
 long sys_prlimit64(int pid, unsigned resource, uintptr_t new_limit, uintptr_t old_limit);
 long sys_getrusage(int who, uintptr_t usage);
 
+/* kernel/sys_membarrier.c */
+long sys_membarrier(int command, unsigned flags, int cpu);
+
 /* kernel/sys_prctl.c */
 long sys_prctl(int option, uint64_t arg2, uint64_t arg3, uint64_t arg4, uint64_t arg5);
 long sys_arch_prctl(int option, uintptr_t address);

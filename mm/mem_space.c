@@ -196,6 +196,7 @@ int mem_space_fork(struct mem_space *from, struct mem_space **result)
 	copy->arg_end = from->arg_end;
 	copy->env_beg = from->env_beg;
 	copy->env_end = from->env_end;
+	atomic_store(&copy->barriers, atomic_load(&from->barriers));
 	copy->exe = from->exe;
 	if (copy->exe)
 		file_get(copy->exe);

@@ -28,6 +28,7 @@ struct mem_space {
 	uint64_t locked_pages;    /* of those that are ZONE_LOCKED: RLIMIT_MEMLOCK */
 	uint64_t peak_pages;
 	uint32_t lock_future;     /* ZONE_LOCK_FLAGS that every new zone gets: mlockall(MCL_FUTURE) */
+	_Atomic uint32_t barriers; /* what membarrier(2) has registered: MEMBARRIER_CMD_REGISTER_* */
 	struct file *exe;         /* for /proc/<pid>/exe */
 };
 
