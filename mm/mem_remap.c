@@ -7,10 +7,12 @@
  *   more, MREMAP_MAYMOVE                   moved where there is room, and grown
  *   old length 0 of a shared mapping       a second mapping of the same pages
  *   MREMAP_FIXED                           moved there; what was there is unmapped
+ *   MREMAP_FIXED, as long as before        the same, zone by zone, with the holes between them
  *   MREMAP_DONTUNMAP                       moved; the old place stays mapped, without pages
  *
  * Everything that can fail comes before the first change, but for moving the pages, which is
- * undone. Growing and moving take one zone: a range of several is -EFAULT.
+ * undone. Growing takes one zone, and so does moving to another length: a range of several is -EFAULT.
+ * Of several that move, those before the first that cannot have moved, as in Linux since 6.17.
  *
  * Locks: the space for writing; object->zones_lock while pages move, so that truncate and
  * write-back, which look at zones under it alone, find them at one place or the other.
@@ -61,12 +63,16 @@ static int remap_check(const struct remap *r)
 	return 0;
 }
 
-/* The old range leaves user space: a tail that cannot be unmapped, or no mapping. */
-static int range_check(const struct remap *r)
+/* All that changes is where the range is. */
+static bool only_moves(const struct remap *r)
 {
-	if (r->old_length <= USER_SPACE_END - r->old_addr)
-		return 0;
-	return r->new_length < r->old_length ? -EINVAL : -EFAULT;
+	return (r->flags & MREMAP_FIXED) && r->old_length == r->new_length;
+}
+
+/* What is to be unmapped behind the new length leaves user space. */
+static bool tail_is_bad(const struct remap *r)
+{
+	return r->new_length < r->old_length && r->old_length > USER_SPACE_END - r->old_addr;
 }
 
 /* The zone may be moved or grown as asked: mremap(2), ERRORS. */
@@ -118,6 +124,8 @@ static int shrink(struct remap *r)
 
 	if (beg == end)
 		return 0;
+	if (tail_is_bad(r))
+		return -EINVAL;
 	error = zones_cut_prepare(r->space, beg, end, &spare);
 	if (!error)
 		zones_cut(r->space, beg, end, &spare, &r->ended);
@@ -146,7 +154,7 @@ static void target_insert(struct remap *r, const struct mem_zone *zone, struct m
 	target->end = to + r->new_length;
 	target->prot = zone->prot;
 	target->max_prot = zone->max_prot;
-	target->flags = zone->flags & ~ZONE_HEAP;
+	target->flags = zone->flags;
 	target->file = zone->file;
 	target->object = zone->object;
 	target->ops = zone->ops;
@@ -219,11 +227,12 @@ static int move_fixed(struct remap *r, uintptr_t *result)
 {
 	uintptr_t new_end = r->new_addr + r->new_length;
 	struct mem_zone *at_old = NULL, *at_new = NULL, *zone;
-	int error;
+	int error = 0;
 
 	if (too_many_zones(r))
 		return -ENOMEM;
-	error = zones_cut_prepare(r->space, r->old_addr, r->old_addr + r->old_length, &at_old);
+	if (!tail_is_bad(r))
+		error = zones_cut_prepare(r->space, r->old_addr, r->old_addr + r->old_length, &at_old);
 	if (!error)
 		error = zones_cut_prepare(r->space, r->new_addr, new_end, &at_new);
 	if (error)
@@ -232,13 +241,42 @@ static int move_fixed(struct remap *r, uintptr_t *result)
 	*result = r->new_addr;
 	/*
 	 * The zone may have been cut, but what of it is asked for is there: the ranges are disjoint. Only
-	 * an old range of nothing may lie at the beginning of the new one.
+	 * an old range of nothing may lie at the beginning of the new one, or one that leaves user space,
+	 * which Linux too refuses this late.
 	 */
 	zone = mem_zone_find(&r->space->zones, r->old_addr);
-	error = zone ? move_to(r, zone, r->new_addr, &at_old) : -EFAULT;
+	if (!zone)
+		error = -EFAULT;
+	else
+		error = tail_is_bad(r) ? -EINVAL : move_to(r, zone, r->new_addr, &at_old);
 free_spares:
 	zone_free_blank(at_old);
 	zone_free_blank(at_new);
+	return error;
+}
+
+/*
+ * Every zone of the old range, or its part there, one after the other; a hole stays a hole, and what
+ * it comes to lie on stays too. The ranges being disjoint, no zone of the old one is emptied.
+ */
+static int move_each(struct remap *r, uintptr_t *result)
+{
+	const uintptr_t beg = r->old_addr, end = beg + r->old_length, new_beg = r->new_addr;
+	struct mem_zone *zone = mem_zone_find(&r->space->zones, beg);
+	int error = zone ? 0 : -EFAULT;
+	uintptr_t at = beg, moved;
+
+	while (!error && zone) {
+		r->old_addr = MAX(zone->beg, at);
+		r->new_addr = new_beg + (r->old_addr - beg);
+		at = MIN(zone->end, end);
+		r->old_length = r->new_length = at - r->old_addr;
+		error = zone_check(r, zone);
+		if (!error)
+			error = move_fixed(r, &moved);
+		zone = at < end ? mem_zone_find_overlap(&r->space->zones, at, end) : NULL;
+	}
+	*result = new_beg;
 	return error;
 }
 
@@ -247,11 +285,10 @@ static int remap_locked(struct remap *r, uintptr_t *result)
 	struct mem_zone *zone = mem_zone_find(&r->space->zones, r->old_addr);
 	int error;
 
+	if (only_moves(r))
+		return move_each(r, result);
 	if (!zone)
 		return -EFAULT;
-	error = range_check(r);
-	if (error)
-		return error;
 	*result = r->old_addr;
 	if (!names_a_place(r) && r->new_length <= r->old_length)
 		return shrink(r);
