@@ -213,18 +213,37 @@ static int advise_writing(struct advice *advice, uintptr_t beg, uintptr_t end, a
 	return error;
 }
 
-/* MADV_POPULATE_*: not where pages are a device's, which is found before anything is populated. */
-static int advise_populate(struct mem_space *space, uintptr_t beg, uintptr_t end, bool for_write)
+/* The part of [at, end) to populate next ends at *stop: 0, or why it cannot be (madvise(2), ERRORS). */
+static int next_to_populate(struct mem_space *space, uintptr_t at, uintptr_t end, uint32_t prot, uintptr_t *stop)
 {
-	struct mem_zone *zone;
-	bool device = false;
+	const struct mem_zone *zone;
+	int error = 0;
 
 	rw_read_lock(&space->lock);
-	zone = mem_zone_find_overlap(&space->zones, beg, end);
-	for (; zone && zone->beg < end && !device; zone = mem_zone_next(&space->zones, zone))
-		device = zone_is_device(zone);
+	zone = mem_zone_find(&space->zones, at); /* no stack grows */
+	if (!zone)
+		error = -ENOMEM;
+	else if (zone_is_device(zone) || !(zone->prot & prot)) /* even if the processor would read it */
+		error = -EINVAL;
+	else
+		*stop = MIN(zone->end, end);
 	rw_read_unlock(&space->lock);
-	return device ? -EINVAL : mem_populate(space, beg, end - beg, for_write);
+	return error;
+}
+
+static int advise_populate(struct mem_space *space, uintptr_t beg, uintptr_t end, uint32_t prot)
+{
+	int error = 0;
+
+	while (beg < end && !error) {
+		uintptr_t stop = end;
+
+		error = next_to_populate(space, beg, end, prot, &stop);
+		if (!error)
+			error = mem_populate(space, beg, stop - beg, prot == PROT_WRITE);
+		beg = stop;
+	}
+	return error;
 }
 
 static int advise_range(struct mem_space *space, uintptr_t beg, uintptr_t end, int number)
@@ -233,8 +252,9 @@ static int advise_range(struct mem_space *space, uintptr_t beg, uintptr_t end, i
 
 	switch (number) {
 	case MADV_POPULATE_READ:
+		return advise_populate(space, beg, end, PROT_READ);
 	case MADV_POPULATE_WRITE:
-		return advise_populate(space, beg, end, number == MADV_POPULATE_WRITE);
+		return advise_populate(space, beg, end, PROT_WRITE);
 	case MADV_DONTNEED:
 	case MADV_DONTNEED_LOCKED:
 	case MADV_FREE: /* may free at any time: at once is a time */
