@@ -26,7 +26,7 @@ static const char *zone_name(const struct mem_space *space, const struct mem_zon
 {
 	if (zone->file)
 		return file_path_name(zone->file, buf, PATH_MAX);
-	if (zone->flags & ZONE_HEAP)
+	if (!zone->object && zone->beg < space->brk_end && zone->end > space->brk_beg)
 		return "[heap]";
 	if ((zone->flags & ZONE_STACK) && zone->beg < space->stack_top &&
 	    space->stack_top <= zone->end)

@@ -68,6 +68,28 @@ uintptr_t mem_choose_place(const struct mem_space *space, uintptr_t hint, size_t
 	return beg ? beg : highest_place(space, length, USER_SPACE_BEGIN, USER_SPACE_END);
 }
 
+/* What MAP_SHARED_VALIDATE must know (mmap(2)): what there was before it. MAP_SYNC has no device here. */
+#define MAP_KNOWN                                                                                  \
+	(MAP_TYPE | MAP_FIXED | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_DENYWRITE | MAP_EXECUTABLE |   \
+	 MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK | MAP_32BIT |   \
+	 MAP_HUGE_2MB | MAP_HUGE_1GB) /* sizes, without MAP_HUGETLB of nothing */
+
+/* mmap(2): EOVERFLOW, EOPNOTSUPP and EINVAL of the flags, which Linux finds once it knows a place. */
+static int kind_check(size_t length, int flags, const struct file *file, uint64_t offset)
+{
+	int type = flags & MAP_TYPE;
+
+	if (file && (offset > INT64_MAX || length > INT64_MAX - offset))
+		return -EOVERFLOW; /* no file is as long: off_t is signed */
+	if (file && type == MAP_SHARED_VALIDATE)
+		return flags & ~MAP_KNOWN ? -EOPNOTSUPP : 0;
+	if (type != MAP_SHARED && type != MAP_PRIVATE)
+		return -EINVAL; /* without a file, nothing could validate */
+	if ((flags & MAP_GROWSDOWN) && type == MAP_SHARED && !file)
+		return -EINVAL;
+	return 0;
+}
+
 /* Rights and meaning of the mapping: what the file allows, what it says mapping means. */
 static int zone_bind_file(struct mem_zone *zone, struct file *file)
 {
@@ -85,6 +107,8 @@ static int zone_bind_file(struct mem_zone *zone, struct file *file)
 			return -EPERM;
 		zone->max_prot &= ~(uint32_t)PROT_EXEC;
 	}
+	if (zone->flags & ZONE_STACK)
+		return -EINVAL; /* only what has no offset can grow below its beginning */
 	zone->file = file;
 	return file->ops->mmap(file, zone);
 }
@@ -93,6 +117,10 @@ static int zone_bind_file(struct mem_zone *zone, struct file *file)
 static int zone_prepare(struct mem_zone *zone, size_t length, int prot, int flags, struct file *file,
 			uint64_t offset)
 {
+	int error = kind_check(length, flags, file, offset);
+
+	if (error)
+		return error;
 	zone->prot = (uint32_t)prot;
 	zone->max_prot = PROT_READ | PROT_WRITE | PROT_EXEC;
 	zone->flags = (flags & MAP_TYPE) == MAP_PRIVATE ? ZONE_PRIVATE : ZONE_SHARED;
@@ -101,12 +129,13 @@ static int zone_prepare(struct mem_zone *zone, size_t length, int prot, int flag
 	zone->end = length;
 	if (flags & MAP_GROWSDOWN)
 		zone->flags |= ZONE_STACK;
+	if (flags & MAP_STACK)
+		zone->flags |= ZONE_NO_HUGE; /* Linux 6.7: stacks of threads are small */
 	if (file)
 		return zone_bind_file(zone, file);
 	zone->offset = 0;
 	if (zone->flags & ZONE_SHARED) {
-		int error = anon_object_create(length, &zone->object);
-
+		error = anon_object_create(length, &zone->object);
 		if (error)
 			return error;
 		zone->ops = zone->object->ops;
@@ -115,25 +144,18 @@ static int zone_prepare(struct mem_zone *zone, size_t length, int prot, int flag
 }
 
 /*
- * mmap(2): EPERM and EAGAIN of MAP_LOCKED; all of it is locked that is made after
- * mlockall(MCL_FUTURE). Pages of devices are there anyway.
+ * The ZONE_LOCK_FLAGS of a new mapping: of MAP_LOCKED, or made after mlockall(MCL_FUTURE). 0, or
+ * mmap(2): EPERM, EAGAIN.
  */
-static int zone_lock(struct mem_space *space, struct mem_zone *zone, int flags)
+static int choose_lock(const struct mem_space *space, size_t length, int flags, uint32_t *lock)
 {
-	uint32_t lock = space->lock_future;
-
+	*lock = space->lock_future;
 	if (flags & MAP_LOCKED) {
 		if (locking_forbidden())
 			return -EPERM;
-		lock |= ZONE_LOCKED;
+		*lock |= ZONE_LOCKED;
 	}
-	if (!lock)
-		return 0;
-	if (over_lock_limit(space, (zone->end - zone->beg) >> PAGE_SHIFT))
-		return -EAGAIN;
-	if (!zone_is_device(zone))
-		zone->flags |= lock;
-	return 0;
+	return *lock && over_lock_limit(space, length >> PAGE_SHIFT) ? -EAGAIN : 0;
 }
 
 /* The pages that a mapping at [beg, end) replaces. */
@@ -150,10 +172,16 @@ static int64_t pages_in(const struct mem_space *space, uintptr_t beg, uintptr_t 
 static int choose_range(const struct mem_space *space, uintptr_t hint, size_t length, int flags, uintptr_t *beg)
 {
 	*beg = hint;
+	if (length > USER_SPACE_END)
+		return -ENOMEM;
 	if (!(flags & (MAP_FIXED | MAP_FIXED_NOREPLACE))) {
 		*beg = mem_choose_place(space, hint, length, flags);
 		return *beg ? 0 : -ENOMEM;
 	}
+	if (hint > USER_SPACE_END - length)
+		return -ENOMEM;
+	if (hint % PAGE_SIZE)
+		return -EINVAL;
 	if (hint < USER_SPACE_BEGIN && !process_is_root())
 		return -EPERM;
 	if ((flags & MAP_FIXED_NOREPLACE) && mem_zone_find_overlap(&space->zones, hint, hint + length))
@@ -186,19 +214,16 @@ static bool zone_extend_neighbour(struct mem_space *space, struct mem_zone *zone
 }
 
 /*
- * Places the zone in the locked space: picks or checks the range, removes what lies there. The zone
- * may become part of a neighbour; *result is where it is.
+ * Places the zone at `beg` in the locked space: with MAP_FIXED, removes what lies there. The zone
+ * may become part of a neighbour.
  */
-static int zone_place(struct mem_space *space, struct mem_zone *zone, uintptr_t hint, size_t length,
-		      int flags, struct list_node *ended, uintptr_t *result)
+static int zone_place(struct mem_space *space, struct mem_zone *zone, uintptr_t beg, size_t length,
+		      int flags, struct list_node *ended)
 {
 	struct mem_zone *spare = NULL;
 	int64_t replaced = 0;
-	uintptr_t beg;
-	int error = choose_range(space, hint, length, flags, &beg);
+	int error;
 
-	if (error)
-		return error;
 	if (flags & MAP_FIXED)
 		replaced = pages_in(space, beg, beg + length);
 	if (zone_over_limit(space, zone, (int64_t)(length >> PAGE_SHIFT) - replaced) ||
@@ -210,7 +235,7 @@ static int zone_place(struct mem_space *space, struct mem_zone *zone, uintptr_t 
 			return error;
 		zones_cut(space, beg, beg + length, &spare, ended);
 	}
-	*result = zone->beg = beg;
+	zone->beg = beg;
 	zone->end = beg + length;
 	zone->space = space;
 	zone_count(space, zone, (int64_t)(length >> PAGE_SHIFT));
@@ -228,31 +253,31 @@ int mem_map(struct mem_space *space, uintptr_t hint, size_t length, int prot, in
 	struct list_node ended = LIST_INIT(ended);
 	struct mem_object *object;
 	struct mem_zone *zone;
+	uint32_t lock = 0;
 	bool writer = false;
 	bool fill = (flags & (MAP_POPULATE | MAP_NONBLOCK)) == MAP_POPULATE;
 	int error;
 
+	/* The order of the errors is Linux's. */
 	length = PAGE_ALIGN_UP(length);
-	if (length == 0 || length > USER_SPACE_END)
-		return -ENOMEM;
-	if ((flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) && hint > USER_SPACE_END - length)
-		return -ENOMEM;
-	zone = zone_allocate();
+	zone = length ? zone_allocate() : NULL;
 	if (!zone)
 		return -ENOMEM;
 	rw_write_lock(&space->lock);
-	error = zone_prepare(zone, length, prot, flags, file, offset);
+	error = choose_range(space, hint, length, flags, result);
+	if (!error)
+		error = choose_lock(space, length, flags, &lock);
+	if (!error)
+		error = zone_prepare(zone, length, prot, flags, file, offset);
 	object = zone->object;
 	if (!error && zone_is_writer(zone)) {
 		writer = mem_object_writer_get(object);
 		error = writer ? 0 : -EPERM;
 	}
+	if (!error && !zone_is_device(zone))
+		zone->flags |= lock;
 	if (!error)
-		error = zone_lock(space, zone, flags);
-	if (!error)
-		error = zone_place(space, zone, hint, length, flags, &ended, result);
-	if (!error && (zone->flags & ZONE_LOCKED))
-		fill = true;
+		error = zone_place(space, zone, *result, length, flags, &ended);
 	rw_write_unlock(&space->lock);
 	zones_end(&ended);
 	/* These were ours; the zone has taken its own. */
@@ -262,7 +287,7 @@ int mem_map(struct mem_space *space, uintptr_t hint, size_t length, int prot, in
 		mem_object_put(object);
 	if (error)
 		zone_free_blank(zone);
-	else if (fill)
+	else if (fill || lock)
 		(void)mem_fill(space, *result, length); /* the mapping stands, full or not */
 	return error;
 }
@@ -321,7 +346,7 @@ static bool brk_extend(struct mem_space *space, uintptr_t from, uintptr_t to, st
 	zone->end = to;
 	zone->prot = PROT_READ | PROT_WRITE;
 	zone->max_prot = PROT_READ | PROT_WRITE | PROT_EXEC;
-	zone->flags = ZONE_PRIVATE | ZONE_HEAP | space->lock_future;
+	zone->flags = ZONE_PRIVATE | space->lock_future;
 	zone->space = space;
 	if (zone_over_limit(space, zone, (int64_t)pages)) {
 		zone_free_blank(zone);

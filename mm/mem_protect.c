@@ -12,6 +12,8 @@
 #include <linux/mman.h>
 #include <mm/mm_private.h>
 
+#define PROT_ALL (PROT_READ | PROT_WRITE | PROT_EXEC) /* and PROT_SEM: all memory is fit for it */
+
 int mem_check_range(uintptr_t addr, size_t length)
 {
 	if (addr % PAGE_SIZE)
@@ -103,12 +105,11 @@ static int protect_from(const struct mem_space *space, uintptr_t *beg, uintptr_t
 	return 0;
 }
 
-/* prot: PROT_READ, WRITE, EXEC; PROT_GROWSDOWN or PROT_GROWSUP */
 int mem_protect(struct mem_space *space, uintptr_t addr, size_t length, int prot)
 {
 	int grows = prot & (PROT_GROWSDOWN | PROT_GROWSUP);
 	struct protection change = {
-		.space = space, .prot = (uint32_t)(prot & ~grows), .ended = LIST_INIT(change.ended)};
+		.space = space, .prot = (uint32_t)(prot & PROT_ALL), .ended = LIST_INIT(change.ended)};
 	int error = mem_check_range(addr, length);
 	uintptr_t end = addr + PAGE_ALIGN_UP(length);
 
@@ -116,6 +117,8 @@ int mem_protect(struct mem_space *space, uintptr_t addr, size_t length, int prot
 		return error;
 	if (end == addr)
 		return -ENOMEM; /* a length that cannot be rounded up */
+	if (prot & ~(PROT_ALL | PROT_SEM | grows))
+		return -EINVAL;
 	rw_write_lock(&space->lock);
 	error = protect_from(space, &addr, end, grows);
 	if (!error)

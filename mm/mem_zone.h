@@ -25,7 +25,6 @@ struct mem_space;
 #define ZONE_SHARED 0x01u
 #define ZONE_PRIVATE 0x02u
 #define ZONE_STACK 0x04u /* grows down on faults */
-#define ZONE_HEAP 0x08u  /* made by brk (for /proc/maps) */
 #define ZONE_LOCKED 0x10u        /* counts as locked, is filled when it is made: mlock(2) */
 #define ZONE_LOCK_ON_FAULT 0x20u /* with LOCKED: is not filled, MLOCK_ONFAULT */
 #define ZONE_APART 0x40u         /* is never joined with its like: who made it counts its parts */

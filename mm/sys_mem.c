@@ -12,76 +12,19 @@
 
 #define PROT_ALL (PROT_READ | PROT_WRITE | PROT_EXEC)
 
-/* What MAP_SHARED_VALIDATE must know (mmap(2)): what there was before it. MAP_SYNC has no device here. */
-#define MAP_KNOWN                                                                                  \
-	(MAP_TYPE | MAP_FIXED | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_DENYWRITE | MAP_EXECUTABLE |   \
-	 MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK | MAP_32BIT |   \
-	 MAP_HUGE_2MB | MAP_HUGE_1GB) /* sizes, without MAP_HUGETLB of nothing */
-
 /* There are no huge pages; but Linux first asks for a size that the processor would have. */
 static int huge_check(int flags)
 {
 	int size = flags >> MAP_HUGE_SHIFT & MAP_HUGE_MASK;
 
+	if (!(flags & MAP_HUGETLB))
+		return 0;
 	if (!(flags & MAP_ANONYMOUS) || (flags & MAP_GROWSDOWN))
 		return -EINVAL;
 	return size == 0 || size == MAP_HUGE_2MB >> MAP_HUGE_SHIFT ||
 			       size == MAP_HUGE_1GB >> MAP_HUGE_SHIFT
 		       ? -ENOMEM
 		       : -EINVAL;
-}
-
-static int mmap_check_length(size_t length, uint64_t offset)
-{
-	if (offset % PAGE_SIZE || length == 0)
-		return -EINVAL;
-	return PAGE_ALIGN_UP(length) == 0 ? -ENOMEM : 0;
-}
-
-static int mmap_check_flags(size_t length, int flags, uint64_t offset)
-{
-	int type = flags & MAP_TYPE;
-
-	if ((flags & MAP_ANONYMOUS) && type == MAP_SHARED_VALIDATE)
-		return -EINVAL; /* there is no file that could validate */
-	if (type != MAP_SHARED && type != MAP_PRIVATE && type != MAP_SHARED_VALIDATE)
-		return -EINVAL;
-	if ((flags & MAP_GROWSDOWN) && (type != MAP_PRIVATE || !(flags & MAP_ANONYMOUS)))
-		return -EINVAL; /* only what has no offset can grow below its beginning */
-	if (flags & MAP_HUGETLB)
-		return huge_check(flags);
-	if (type == MAP_SHARED_VALIDATE && (flags & ~MAP_KNOWN))
-		return -EOPNOTSUPP;
-	if (!(flags & MAP_ANONYMOUS) &&
-	    (offset > INT64_MAX || PAGE_ALIGN_UP(length) > INT64_MAX - offset))
-		return -EOVERFLOW; /* no file is as long: off_t is signed */
-	return 0;
-}
-
-/* MAP_FIXED_NOREPLACE: that the place is taken is told before what else is wrong. */
-static int mmap_check_place(struct mem_space *space, uintptr_t addr, size_t length)
-{
-	size_t size = PAGE_ALIGN_UP(length);
-	bool taken;
-
-	if (size > USER_SPACE_END || addr > USER_SPACE_END - size)
-		return -ENOMEM;
-	rw_read_lock(&space->lock);
-	taken = mem_zone_find_overlap(&space->zones, addr, addr + size);
-	rw_read_unlock(&space->lock);
-	return taken ? -EEXIST : 0;
-}
-
-static int mmap_check(struct mem_space *space, uintptr_t addr, size_t length, int flags,
-		      uint64_t offset)
-{
-	int error = mmap_check_length(length, offset);
-
-	if (!error && (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) && addr % PAGE_SIZE)
-		error = -EINVAL;
-	if (!error && (flags & MAP_FIXED_NOREPLACE))
-		error = mmap_check_place(space, addr, length);
-	return error ? error : mmap_check_flags(length, flags, offset);
 }
 
 long sys_mmap(uintptr_t addr, size_t length, int prot, int flags, int fd, uint64_t offset)
@@ -100,7 +43,7 @@ long sys_mmap(uintptr_t addr, size_t length, int prot, int flags, int fd, uint64
 		if (!file)
 			return offset % PAGE_SIZE ? -EINVAL : -EBADF;
 	}
-	error = mmap_check(space, addr, length, flags, offset);
+	error = length == 0 || offset % PAGE_SIZE ? -EINVAL : huge_check(flags);
 	if (!error)
 		error = mem_map(space, addr, length, prot & PROT_ALL, flags, file, offset, &result);
 	if (file)
@@ -128,9 +71,6 @@ long sys_mprotect(uintptr_t addr, size_t length, int prot)
 
 	if (grows == (PROT_GROWSDOWN | PROT_GROWSUP))
 		return -EINVAL;
-	if (length > 0 && (prot & ~(PROT_ALL | PROT_SEM | PROT_GROWSDOWN | PROT_GROWSUP)))
-		return -EINVAL;
-	prot &= ~PROT_SEM; /* all memory is fit for it */
 	error = mem_protect(space, addr, length, prot);
 	mem_check_after_change(space);
 	return error;

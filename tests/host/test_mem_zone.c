@@ -313,7 +313,7 @@ static void merging_needs_all_attributes(void **state)
 	REFUSED(prot = PROT_READ | PROT_EXEC);
 	REFUSED(max_prot = PROT_READ);
 	REFUSED(flags = ZONE_SHARED);
-	REFUSED(flags = ZONE_PRIVATE | ZONE_HEAP);
+	REFUSED(flags = ZONE_PRIVATE | ZONE_STACK);
 	REFUSED(file = NULL);
 	REFUSED(object = NULL);
 	REFUSED(ops = (const struct mem_operations *)(uintptr_t)8);
