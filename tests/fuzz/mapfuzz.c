@@ -1,8 +1,8 @@
 /*
  * mapfuzz.c - random sequences of memory operations, and what a kernel made of them.
  *
- *   mapfuzz [--seed N] [--count N] [--ops N] [--threads N] [--also GROUP,...]
- *           [--only LIST | --skip LIST] [--trace] [--plant N] [--serve]
+ *   mapfuzz [--seed N] [--count N] [--ops N] [--threads N] [--only LIST | --skip LIST]
+ *           [--trace] [--plant N] [--serve]
  *
  * Each sequence is a process of its own, with as many threads as wanted, and prints one line, its
  * seed and the digest of all that the kernel answered: contents, errors, signals with address and
@@ -34,32 +34,6 @@ static struct player *players; /* shared with the sequences' processes */
 
 /* ---- options ---- */
 
-static const struct {
-	const char *name;
-	enum group group;
-} groups[] = {
-	{"remap", GROUP_REMAP},		{"advise", GROUP_ADVISE},   {"allocate", GROUP_ALLOCATE},
-	{"lock", GROUP_LOCK},		{"mincore", GROUP_MINCORE}, {"growsdown", GROUP_GROWSDOWN},
-	{"odd", GROUP_ODD},
-};
-
-static unsigned parse_groups(char *names)
-{
-	unsigned sum = 0;
-
-	for (char *name = strtok(names, ","); name; name = strtok(NULL, ",")) {
-		unsigned found = 0;
-
-		for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
-			if (strcmp(groups[i].name, name) == 0)
-				found = groups[i].group;
-		if (!found)
-			errx(2, "no group %s", name);
-		sum |= found;
-	}
-	return sum;
-}
-
 /* Every operation of the list is left out, or every other one. */
 static void parse_list(char *list, bool listed_is_left_out)
 {
@@ -79,10 +53,9 @@ static bool parse_options(int argc, char **argv)
 	static const struct option known[] = {
 		{"seed", required_argument, NULL, 's'},	   {"count", required_argument, NULL, 'c'},
 		{"ops", required_argument, NULL, 'o'},	   {"threads", required_argument, NULL, 't'},
-		{"also", required_argument, NULL, 'a'},	   {"only", required_argument, NULL, 'y'},
-		{"skip", required_argument, NULL, 'n'},	   {"trace", no_argument, NULL, 'v'},
-		{"plant", required_argument, NULL, 'p'},   {"serve", no_argument, NULL, 'e'},
-		{NULL, 0, NULL, 0},
+		{"only", required_argument, NULL, 'y'},	   {"skip", required_argument, NULL, 'n'},
+		{"trace", no_argument, NULL, 'v'},	   {"plant", required_argument, NULL, 'p'},
+		{"serve", no_argument, NULL, 'e'},	   {NULL, 0, NULL, 0},
 	};
 	bool serve = false;
 
@@ -95,8 +68,6 @@ static bool parse_options(int argc, char **argv)
 			options.operations = (unsigned)strtoul(optarg, NULL, 0);
 		else if (option == 't')
 			options.threads = (unsigned)strtoul(optarg, NULL, 0);
-		else if (option == 'a')
-			options.also = parse_groups(optarg);
 		else if (option == 'y' || option == 'n')
 			parse_list(optarg, option == 'n');
 		else if (option == 'v')

@@ -45,22 +45,9 @@ struct player {
 	int files[FILES];
 };
 
-/* Groups of operations that --also adds: what not every kernel under test has yet. */
-enum group {
-	GROUP_BASIC = 0,
-	GROUP_REMAP = 1u << 0,	   /* mremap: old size 0, DONTUNMAP */
-	GROUP_ADVISE = 1u << 1,	   /* madvise: REMOVE, DONTFORK, WIPEONFORK and their opposites */
-	GROUP_ALLOCATE = 1u << 2,  /* fallocate: room, holes */
-	GROUP_LOCK = 1u << 3,	   /* mlock, mlock2, munlock, MAP_LOCKED */
-	GROUP_GROWSDOWN = 1u << 4, /* MAP_GROWSDOWN */
-	GROUP_MINCORE = 1u << 5,   /* mincore: its errors */
-	GROUP_ODD = 1u << 6,	   /* arguments that should be refused, and which error comes first; brk */
-};
-
 struct options {
 	uint64_t seed, count;
 	unsigned operations, threads;
-	unsigned also;	/* enum group, ored */
 	uint64_t plant; /* 0: none. See plant() in operations.c */
 	bool trace;
 	bool left_out[THREADS_MAX][OPERATIONS_MAX];
@@ -103,15 +90,21 @@ void answer_fault(struct player *player, const struct fault *fault, uint64_t val
 void player_begin(struct player *player, uint64_t seed, unsigned thread);
 /* All operations from player->position on, up to the exit of the innermost fork's child. */
 void player_run(struct player *player);
+/* Some of [beg, beg + length) is a mapping of that file. */
+bool player_maps(const struct player *player, const char *beg, size_t length, enum file_number file);
 /* Contents of arenas and files, and the zones: mixed in. */
 void player_verify(struct player *player);
+
+/* ---- pieces.c ---- */
+
+/* mremap, but what only its history keeps apart is one mapping. `elsewhere`: room that nobody else uses. */
+char *remap_whole(char *from, size_t old_length, size_t new_length, int flags, char *to, char *elsewhere);
 
 /* ---- operations.c ---- */
 
 struct operation {
 	const char *name;
 	unsigned weight;
-	unsigned group; /* enum group */
 	void (*run)(struct player *player);
 };
 

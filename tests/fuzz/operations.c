@@ -4,8 +4,8 @@
  * Most arguments are sensible, some are not: each call now and then gets an address between pages,
  * a length of nothing or of everything, a flag it does not know. What a kernel may choose freely is
  * made equal: a mapping placed outside the arenas is taken away again, or moved into one; what
- * MADV_FREE leaves is dropped. So is where Linux's tmpfs does what nobody wants (clear_tail,
- * keep_size).
+ * MADV_FREE leaves is dropped; what Linux keeps in pieces is moved as if it did not (pieces.c). So is
+ * where Linux's tmpfs does what nobody wants (clear_tail, keep_size).
  */
 #include "mapfuzz.h"
 
@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
+#define ELSEWHERE 0x80000000ul /* from the first arena, a place where nothing else is */
 #define FORKS_MAX 3u /* children of children of children */
 
 /* ---- arguments ---- */
@@ -39,12 +40,6 @@ static char *range_address(const struct range *range)
 static const size_t odd_lengths[] = {
 	0, 1, PAGE - 1, PAGE + 1, -1ul, -PAGE, 1ul << 47, 1ul << 63, (1ul << 47) - PAGE,
 };
-
-/* One in `n`, of what only some kernels get. */
-static bool odd(struct player *player, unsigned n)
-{
-	return one_in(player, n) && (options.also & GROUP_ODD);
-}
 
 static struct range choose_range(struct player *player)
 {
@@ -67,9 +62,9 @@ static struct range choose_odd_range(struct player *player)
 {
 	struct range range = choose_range(player);
 
-	if (odd(player, 32))
+	if (one_in(player, 32))
 		range.shift = 1 + choose(player, PAGE - 1);
-	if (odd(player, 24))
+	if (one_in(player, 24))
 		range.length = odd_lengths[choose(player, LENGTH(odd_lengths))];
 	return range;
 }
@@ -213,7 +208,7 @@ static int choose_map_flags(struct player *player)
 {
 	int flags = MAP_FIXED;
 
-	if (odd(player, 8))
+	if (one_in(player, 8))
 		flags = MAP_FIXED_NOREPLACE;
 	else if (one_in(player, 8))
 		flags = 0;
@@ -223,7 +218,7 @@ static int choose_map_flags(struct player *player)
 		flags |= MAP_NORESERVE;
 	if (one_in(player, 16))
 		flags |= MAP_STACK;
-	if ((options.also & GROUP_LOCK) && one_in(player, 12))
+	if (one_in(player, 12))
 		flags |= MAP_LOCKED;
 	return flags;
 }
@@ -246,9 +241,9 @@ static void run_map_shared(struct player *player)
 
 static size_t choose_map_offset(struct player *player)
 {
-	if (odd(player, 32))
+	if (one_in(player, 32))
 		return choose(player, 3 * PAGE);
-	if (odd(player, 32))
+	if (one_in(player, 32))
 		return one_in(player, 2) ? -PAGE : (1ul << 63) - 2 * PAGE;
 	return choose(player, 6) * PAGE;
 }
@@ -311,7 +306,7 @@ static long plant(const struct player *player, long result)
 static void run_protect(struct player *player)
 {
 	struct range range = choose_odd_range(player);
-	int prot = odd(player, 40) ? 8 << choose(player, 8) : choose_prot(player);
+	int prot = one_in(player, 40) ? 8 << choose(player, 8) : choose_prot(player);
 
 	say(player, "mprotect(");
 	say_range(player, &range);
@@ -344,7 +339,8 @@ static void remap(struct player *player, const struct range *from, size_t new_le
 	say(player, ", %#lx, ", new_length);
 	say_flags(player, flags, remap_flags, LENGTH(remap_flags));
 	say(player, ", %s + %u * PAGE + %zu);", to->arena->name, to->page, to->shift);
-	result = mremap(range_address(from), from->length, new_length, flags, range_address(to));
+	result = remap_whole(range_address(from), from->length, new_length, flags, range_address(to),
+			     player->arenas[0].base + ELSEWHERE);
 	if (result != MAP_FAILED && !inside(player, result)) {
 		mix(player, 1);
 		result = bring_back(from, result, (new_length + PAGE - 1) / PAGE * PAGE);
@@ -360,13 +356,13 @@ static void run_remap(struct player *player)
 
 	if (from.length == 0)
 		from.length = from.pages * PAGE; /* run_remap_more's */
-	if (odd(player, 24))
+	if (one_in(player, 24))
 		new_length = odd_lengths[choose(player, LENGTH(odd_lengths))];
 	if (one_in(player, 2))
 		flags |= MREMAP_FIXED;
-	if (odd(player, 32))
+	if (one_in(player, 32))
 		flags |= 8 << choose(player, 8);
-	if (odd(player, 32))
+	if (one_in(player, 32))
 		to.shift = 1 + choose(player, PAGE - 1);
 	remap(player, &from, new_length, flags, &to);
 }
@@ -471,6 +467,9 @@ static void run_sync(struct player *player)
 	struct range range = choose_odd_range(player);
 	int chosen = flags[choose(player, LENGTH(flags))];
 
+	/* To the end of user space: whether other threads have locked something would count. */
+	if (range.length > 2 * ARENA_PAGES * PAGE)
+		range.length = -1ul;
 	say(player, "msync(");
 	say_range(player, &range);
 	say(player, ", %#x);", chosen);
@@ -625,6 +624,17 @@ static void run_truncate(struct player *player)
 	answer_call(player, ftruncate(player->files[file], size));
 }
 
+/*
+ * Between a file and a mapping of it a copy may overlap itself, and what that gives depends on the
+ * order of the bytes; unless both begin at the same distance from a page.
+ */
+static size_t keep_apart(const struct player *player, enum file_number file, const struct range *buffer, size_t offset)
+{
+	if (offset % PAGE == buffer->shift || !player_maps(player, range_address(buffer), buffer->length, file))
+		return offset;
+	return offset / PAGE * PAGE + buffer->shift;
+}
+
 /* Through the arena's memory, which may be missing or forbidden from some page on. */
 static void transfer(struct player *player, bool from_file)
 {
@@ -637,6 +647,7 @@ static void transfer(struct player *player, bool from_file)
 		range.shift = choose(player, PAGE);
 		range.length = choose(player, 3 * PAGE);
 	}
+	offset = keep_apart(player, file, &range, offset);
 	if (!from_file) {
 		clear_tail(player, file);
 		offset = keep_size(player, file, &range, offset);
@@ -739,48 +750,41 @@ static void run_verify(struct player *player)
 }
 
 static const struct operation operations[] = {
-	{"map private", 12, GROUP_BASIC, run_map_private},
-	{"map shared", 8, GROUP_BASIC, run_map_shared},
-	{"map file", 16, GROUP_BASIC, run_map_file},
-	{"map odd", 3, GROUP_ODD, run_map_odd},
-	{"map growsdown", 6, GROUP_GROWSDOWN, run_map_growsdown},
-	{"unmap", 10, GROUP_BASIC, run_unmap},
-	{"protect", 16, GROUP_BASIC, run_protect},
-	{"remap", 14, GROUP_REMAP, run_remap},
-	{"remap more", 8, GROUP_REMAP, run_remap_more},
-	{"brk", 5, GROUP_ODD, run_brk},
-	{"advise", 12, GROUP_BASIC, run_advise},
-	{"advise more", 8, GROUP_ADVISE, run_advise_more},
-	{"sync", 4, GROUP_BASIC, run_sync},
-	{"lock", 6, GROUP_LOCK, run_lock},
-	{"mincore", 4, GROUP_MINCORE, run_mincore},
-	{"load", 24, GROUP_BASIC, run_load},
-	{"store", 36, GROUP_BASIC, run_store},
-	{"execute", 6, GROUP_BASIC, run_execute},
-	{"truncate", 8, GROUP_BASIC, run_truncate},
-	{"allocate", 6, GROUP_ALLOCATE, run_allocate},
-	{"read", 8, GROUP_BASIC, run_read},
-	{"write", 10, GROUP_BASIC, run_write},
-	{"fork", 5, GROUP_BASIC, run_fork},
-	{"exit", 4, GROUP_BASIC, run_exit},
-	{"verify", 2, GROUP_BASIC, run_verify},
+	{"map private", 12, run_map_private},
+	{"map shared", 8, run_map_shared},
+	{"map file", 16, run_map_file},
+	{"map odd", 3, run_map_odd},
+	{"map growsdown", 6, run_map_growsdown},
+	{"unmap", 10, run_unmap},
+	{"protect", 16, run_protect},
+	{"remap", 14, run_remap},
+	{"remap more", 8, run_remap_more},
+	{"brk", 5, run_brk},
+	{"advise", 12, run_advise},
+	{"advise more", 8, run_advise_more},
+	{"sync", 4, run_sync},
+	{"lock", 6, run_lock},
+	{"mincore", 4, run_mincore},
+	{"load", 24, run_load},
+	{"store", 36, run_store},
+	{"execute", 6, run_execute},
+	{"truncate", 8, run_truncate},
+	{"allocate", 6, run_allocate},
+	{"read", 8, run_read},
+	{"write", 10, run_write},
+	{"fork", 5, run_fork},
+	{"exit", 4, run_exit},
+	{"verify", 2, run_verify},
 };
-
-static bool enabled(const struct operation *operation)
-{
-	return operation->group == GROUP_BASIC || (options.also & operation->group);
-}
 
 const struct operation *operation_choose(struct player *player)
 {
 	unsigned sum = 0, left;
 
 	for (size_t i = 0; i < LENGTH(operations); i++)
-		sum += enabled(&operations[i]) ? operations[i].weight : 0;
+		sum += operations[i].weight;
 	left = choose(player, sum);
 	for (size_t i = 0;; i++) {
-		if (!enabled(&operations[i]))
-			continue;
 		if (left < operations[i].weight)
 			return &operations[i];
 		left -= operations[i].weight;

@@ -264,25 +264,52 @@ static void verify_zone(struct player *player, const struct arena *arena, const 
 	answer(player, zone->file);
 }
 
-static void verify_zones(struct player *player, const struct arena *arena, char *text)
+static __thread char maps[65536]; /* /proc/self/maps */
+
+static void read_maps(void)
+{
+	int fd = open("/proc/self/maps", O_RDONLY);
+	size_t length = 0;
+	ssize_t got;
+
+	while (fd >= 0 && (got = read(fd, maps + length, sizeof(maps) - 1 - length)) > 0)
+		length += (size_t)got;
+	maps[length] = '\0';
+	close(fd);
+}
+
+/* False: the text ends here. */
+static bool read_zone(const struct player *player, const char *text, struct zone_line *zone)
+{
+	unsigned long inode;
+
+	if (!text || !*text)
+		return false;
+	if (sscanf(text, "%lx-%lx %4s %lx %*s %lu", &zone->beg, &zone->end, zone->rights, &zone->offset, &inode) < 5)
+		_exit(97);
+	zone->file = file_of_inode(player, inode);
+	zone->offset = zone->file < 0 ? 0 : zone->offset;
+	return true;
+}
+
+static char *next_zone(char *text)
+{
+	char *end = strchr(text, '\n');
+
+	return end ? end + 1 : NULL;
+}
+
+static void verify_zones(struct player *player, const struct arena *arena)
 {
 	uintptr_t low = (uintptr_t)arena->base - (strcmp(arena->name, "heap") ? ARENA_MARGIN * PAGE : 0);
 	uintptr_t high = (uintptr_t)arena->base + (ARENA_PAGES + ARENA_MARGIN) * PAGE;
-	struct zone_line last = {.end = 0};
+	struct zone_line zone, last = {.end = 0};
 
-	for (char *at = text; at && *at; at = strchr(at, '\n') ? strchr(at, '\n') + 1 : NULL) {
-		struct zone_line zone;
-		unsigned long inode;
-
-		if (sscanf(at, "%lx-%lx %4s %lx %*s %lu", &zone.beg, &zone.end, zone.rights,
-			   &zone.offset, &inode) < 5)
-			_exit(97);
+	for (char *at = maps; read_zone(player, at, &zone); at = next_zone(at)) {
 		if (zone.end <= low || zone.beg >= high)
 			continue;
 		if (zone.beg < low)
 			zone.beg = low; /* the C library's part of the heap */
-		zone.file = file_of_inode(player, inode);
-		zone.offset = zone.file < 0 ? 0 : zone.offset;
 		if (last.end && continues(&last, &zone)) {
 			last.end = zone.end;
 			continue;
@@ -293,25 +320,24 @@ static void verify_zones(struct player *player, const struct arena *arena, char 
 	verify_zone(player, arena, &last);
 }
 
-static void read_maps(char *text, size_t size)
+bool player_maps(const struct player *player, const char *beg, size_t length, enum file_number file)
 {
-	int fd = open("/proc/self/maps", O_RDONLY);
-	size_t length = 0;
-	ssize_t got;
+	uintptr_t low = (uintptr_t)beg, high = low + length;
+	enum file_number maps_as = file == FILE_MEMFD ? FILE_MEMFD : FILE_BOTH;
+	struct zone_line zone;
 
-	while (fd >= 0 && (got = read(fd, text + length, size - 1 - length)) > 0)
-		length += (size_t)got;
-	text[length] = '\0';
-	close(fd);
+	read_maps();
+	for (char *at = maps; read_zone(player, at, &zone); at = next_zone(at))
+		if (zone.end > low && zone.beg < high && zone.file == (int)maps_as)
+			return true;
+	return false;
 }
 
 void player_verify(struct player *player)
 {
-	static __thread char text[65536];
-
-	read_maps(text, sizeof(text));
+	read_maps();
 	for (unsigned i = 0; i < ARENAS; i++)
-		verify_zones(player, &player->arenas[i], text);
+		verify_zones(player, &player->arenas[i]);
 	for (unsigned i = 0; i < ARENAS; i++)
 		for (unsigned page = 0; page < ARENA_PAGES + 8; page++)
 			verify_page(player, &player->arenas[i], page);

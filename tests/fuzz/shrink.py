@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Shrink a sequence of mapfuzz on which stos and Linux differ to a short one that still differs.
 
-    tests/fuzz/shrink.py SEED [--ops N] [--threads N] [--also GROUPS] [--kernel check] [--smp N]
+    tests/fuzz/shrink.py SEED [--ops N] [--threads N] [--kernel check] [--smp N]
 
 Operations are left out, many at first, then single ones, as long as the digests differ (ddmin:
 Zeller and Hildebrandt, Simplifying and isolating failure-inducing input, 2002); in the end, none
@@ -96,13 +96,11 @@ def main() -> int:
     parser.add_argument("--program", type=Path, default=PROGRAM)
     parser.add_argument("--ops", type=int, default=100)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--also")
     parser.add_argument("--kernel", choices=("plain", "check", "ubsan"), default="plain")
     parser.add_argument("--smp", type=int, default=1)
     parser.add_argument("--plant", type=int)
     wanted = parser.parse_args()
     options = ["--ops", str(wanted.ops), "--threads", str(wanted.threads)]
-    options += ["--also", wanted.also] if wanted.also else []
     one = linux_command(wanted.program, *options)
     other = stos_command(wanted.program, wanted.kernel, wanted.smp, *options)
     if wanted.plant:

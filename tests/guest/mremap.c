@@ -1,7 +1,7 @@
 /*
  * mremap.c - mremap: mappings shrink, grow, move and are doubled, and keep what they hold.
  *
- * Not here: a fixed move of several mappings at once, which Linux allows since 6.17 only.
+ * Not here: a fixed move of several mappings at once (found_by_fuzz.c).
  */
 #include "helpers.h"
 

@@ -35,7 +35,6 @@ def digests(command: list[str]) -> dict[str, str]:
 def compare(wanted: argparse.Namespace, first: int, count: int, threads: int) -> list[str]:
     """The seeds that differ."""
     options = ["--seed", str(first), "--count", str(count), "--threads", str(threads)]
-    options += ["--also", wanted.also] if wanted.also else []
     linux = digests(shrink.linux_command(wanted.program, *options))
     stos = digests(shrink.stos_command(wanted.program, wanted.kernel, wanted.processors, *options))
     if len(linux) != count:
@@ -44,7 +43,7 @@ def compare(wanted: argparse.Namespace, first: int, count: int, threads: int) ->
     for seed in different[:SHOWN]:
         print(f"Linux: {linux[seed]}\nstos:  {stos.get(seed, 'nothing')}")
         print(f"    tests/fuzz/shrink.py {seed} --threads {threads} --kernel {wanted.kernel} "
-              f"--smp {wanted.processors}" + (f" --also {wanted.also}" if wanted.also else ""))
+              f"--smp {wanted.processors}")
     print(f"seeds {first} to {first + count - 1}, {threads} threads: {len(different)} differ", flush=True)
     return different
 
@@ -53,7 +52,6 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("program", type=Path)
     parser.add_argument("--where", choices=("plain1", "plain4", "check1", "check4"), required=True)
-    parser.add_argument("--also")
     parser.add_argument("--long", action="store_true")
     wanted = parser.parse_args()
     wanted.kernel, wanted.processors = wanted.where[:-1], int(wanted.where[-1])
