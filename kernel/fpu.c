@@ -49,7 +49,10 @@ void fpu_sanitize(void *area)
 	state->mxcsr &= mxcsr_mask();
 }
 
-/* Exception flags are bits 0 to 5 of the status words, masks those of FCW, and bits 7 to 12 of MXCSR. */
+/*
+ * Exception flags are bits 0 to 5 of the status words, masks those of FCW, and bits 7 to 12 of
+ * MXCSR.
+ */
 static uint32_t unmasked_x87(void)
 {
 	uint16_t status, control;

@@ -15,8 +15,8 @@ void fpu_restore(const void *area);
 /* What a program starts with (System V ABI, AMD64, 3.4.1): MXCSR 0x1f80, FCW 0x37f. */
 void fpu_reset(void *area);
 /*
- * The si_code, FPE_*, of the calling task's x87 (or SSE) exception: of what happened and is not masked, the one
- * Linux tells. 0: nothing, it went away meanwhile.
+ * The si_code, FPE_*, of the calling task's x87 (or SSE) exception: of what happened and is not
+ * masked, the one Linux tells. 0: nothing, it went away meanwhile.
  */
 int fpu_exception_code(bool sse);
 /* Clears what would make FXRSTOR fault: reserved bits of MXCSR. */

@@ -1,15 +1,16 @@
 /*
  * kernel/processors.c - starting the other processors.
  *
- * All are sent INIT at first, which takes them time, then one after another a start-up interrupt (SDM
- * vol. 3, 9.4.4). Each runs boot/processor_start.asm in a page below 1 MiB, then processor_main on
- * its idle task's stack, and says that it is there; only then comes the next, so one block and one page
- * serve all.
+ * All are sent INIT at first, which takes them time, then one after another a start-up interrupt
+ * (SDM vol. 3, 9.4.4). Each runs boot/processor_start.asm in a page below 1 MiB, then
+ * processor_main on its idle task's stack, and says that it is there; only then comes the next, so
+ * one block and one page serve all.
  *
- * One that does not come is left out. One that comes and then gets stuck is left out too, with all behind
- * it: it has the next number, and the memory that belongs to that.
+ * One that does not come is left out. One that comes and then gets stuck is left out too, with all
+ * behind it: it has the next number, and the memory that belongs to that.
  *
- * The first task calls processors_start. Tests: test_processors.py in tests/serial/ and tests/debug/.
+ * The first task calls processors_start. Tests: test_processors.py in tests/serial/ and
+ * tests/debug/.
  */
 #include <boot/boot_info.h>
 #include <drivers/interrupt.h>
@@ -40,12 +41,15 @@ struct start_block {
 	uint64_t jump;
 	uint64_t cpu, stack, entry;
 	uint32_t root;
-	_Atomic uint32_t apic_id; /* of whom it is for; closed by that, or, if it does not come, by us */
+	_Atomic uint32_t apic_id; /* of whom it is for; or closed, by that, or by us */
 };
 
 #define BLOCK_CLOSED UINT32_MAX
 
-/* How far the processor is that took the block. It says ARRIVED, or we say LEFT_OUT: whoever is first. */
+/*
+ * How far the processor is that took the block. It says ARRIVED, or we say LEFT_OUT: whoever is
+ * first.
+ */
 static _Atomic enum arrival { COMING, ARRIVED, LEFT_OUT } arrival;
 
 extern const char processor_start_begin[], processor_start_end[];
@@ -93,7 +97,8 @@ static bool wait_taken(struct start_block *block, uint32_t apic_id)
 		if (atomic_load(&block->apic_id) == BLOCK_CLOSED)
 			return true;
 		if (now_ns - begin_ns > ANSWER_NS)
-			return !atomic_compare_exchange_strong(&block->apic_id, &expected, BLOCK_CLOSED);
+			return !atomic_compare_exchange_strong(&block->apic_id, &expected,
+							       BLOCK_CLOSED);
 		if (now_ns > resend_ns) { /* some miss the first one */
 			lapic_send_startup(apic_id, START_PAGE);
 			resend_ns = UINT64_MAX;
@@ -175,7 +180,8 @@ static bool start_one(uint32_t apic_id, struct start_block *block)
 		processor_forget(cpu);
 		break;
 	case START_STUCK:
-		log_warning("processor with APIC id %u got stuck: it is left out, with those behind it", apic_id);
+		log_warning("processor with APIC id %u got stuck: it is left out, "
+			    "with those behind it", apic_id);
 		return false;
 	}
 	return true;

@@ -3,10 +3,10 @@
  *
  * Called by sched.c only.
  *
- * Locks: a queue's lock guards its lists and, of the tasks in it or last run there, what task.h marks [R].
- * task->cpu changes under the lock of the queue it names, so whoever has locked that queue and
- * still finds it there holds the task. Two queues are never waited for at once: stealing only
- * tries the second.
+ * Locks: a queue's lock guards its lists and, of the tasks in it or last run there, what task.h
+ * marks [R]. task->cpu changes under the lock of the queue it names, so whoever has locked that
+ * queue and still finds it there holds the task. Two queues are never waited for at once: stealing
+ * only tries the second.
  *
  * Tests: tests/guest/sched.c, sched_affinity.c.
  */
@@ -20,8 +20,8 @@ static _Atomic uint64_t idle_cpus;
 static _Atomic uint64_t latest_round; /* of any queue */
 
 /*
- * Nice values' slices, from -20 to 19: 20 ms for 0, and one step is a factor of 1.25 (sched(7)), but never
- * more than 200 ms, which is what the others wait.
+ * Nice values' slices, from -20 to 19: 20 ms for 0, and one step is a factor of 1.25 (sched(7)),
+ * but never more than 200 ms, which is what the others wait.
  */
 static const uint32_t slice_us[40] = {
 	200000, 200000, 200000, 200000, 200000, 200000, 200000, 200000, 200000, 200000, /* -20 */
@@ -161,7 +161,9 @@ static struct task *first_allowed(struct list_node *list, uint32_t cpu)
 	return NULL;
 }
 
-/* For `queue`, from one that is behind, or in the same round: then only who has yet to run in that. */
+/*
+ * For `queue`, from one that is behind, or in the same round: then only who has yet to run in that.
+ */
 static struct task *steal_from(struct run_queue *other, struct run_queue *queue, bool idle)
 	REQUIRES(other->lock)
 {
@@ -172,7 +174,7 @@ static struct task *steal_from(struct run_queue *other, struct run_queue *queue,
 		task = first_allowed(&other->active, cpu);
 	if (!task && (idle || other->round < queue->round))
 		task = first_allowed(&other->expired, cpu);
-	if (idle && queue->round < other->round) /* who has nothing to do is done with all rounds so far */
+	if (idle && queue->round < other->round) /* idle: done with all rounds so far */
 		atomic_store_explicit(&queue->round, other->round, memory_order_relaxed);
 	if (task) {
 		run_queue_remove(other, task);
@@ -194,7 +196,10 @@ static uint32_t sharing(uint32_t cpu)
 	return waiting_in(&run_queues[cpu]) + (cpus[cpu].current != cpus[cpu].idle);
 }
 
-/* Helping `other` brings the rounds together: it is behind, or its round will take longer than ours did. */
+/*
+ * Helping `other` brings the rounds together: it is behind, or its round will take longer than ours
+ * did.
+ */
 static bool needs_help(const struct run_queue *other, const struct run_queue *queue)
 {
 	uint64_t round = atomic_load_explicit(&other->round, memory_order_relaxed);
@@ -221,7 +226,9 @@ static struct run_queue *neediest_of(uint64_t mask, const struct run_queue *queu
 	for (uint32_t i = 0; i < cpu_count(); i++) {
 		struct run_queue *other = &run_queues[i];
 
-		if (!(mask & 1ull << i) || waiting_in(other) == 0 || (!idle && !needs_help(other, queue)))
+		if (!(mask & 1ull << i) || waiting_in(other) == 0)
+			continue;
+		if (!idle && !needs_help(other, queue))
 			continue;
 		if (!neediest || needs_more_help(other, neediest))
 			neediest = other;

@@ -1,16 +1,16 @@
 /*
  * kernel/run_queue.h - who waits for which processor, and for how long each may run.
  *
- * One queue per processor. Time is handed out in rounds: in each round every task gets one slice, as long as
- * its nice value says. A queue has three lists: tasks that were woken and have some of their slice
- * left run first, then the others that have some left, and when both lists are empty a new round
- * begins with those that have used theirs up. So whoever sleeps a lot is served soon, and
- * nobody waits longer than one round. A slice is charged exactly; who ran too long starts the
- * next round with less.
+ * One queue per processor. Time is handed out in rounds: in each round every task gets one slice,
+ * as long as its nice value says. A queue has three lists: tasks that were woken and have some of
+ * their slice left run first, then the others that have some left, and when both lists are empty a
+ * new round begins with those that have used theirs up. So whoever sleeps a lot is served soon, and
+ * nobody waits longer than one round. A slice is charged exactly; who ran too long starts the next
+ * round with less.
  *
- * Rounds are numbered alike everywhere, and a processor that is done with one helps those that are not
- * before it begins another (distributed weighted round robin: Li, Baumberger, Hahn, PPoPP 2009). So
- * tasks share all processors as they would share one, up to a slice or two: three on two
+ * Rounds are numbered alike everywhere, and a processor that is done with one helps those that are
+ * not before it begins another (distributed weighted round robin: Li, Baumberger, Hahn, PPoPP
+ * 2009). So tasks share all processors as they would share one, up to a slice or two: three on two
  * processors get two thirds of one each, in the long run.
  *
  * Interrupts are off around everything here. For sched.c.
@@ -52,9 +52,9 @@ struct task *run_queue_take(struct run_queue *queue) REQUIRES(queue->lock);
 /* Takes out this one, which is in it. */
 void run_queue_remove(struct run_queue *queue, struct task *task) REQUIRES(queue->lock);
 /*
- * For this queue's processor, which is done with its round, or has nothing to run: a task that should run there
- * now, taken out of another queue. It is in none then. NULL: there is none, or queues are being changed
- * right now.
+ * For this queue's processor, which is done with its round, or has nothing to run: a task that
+ * should run there now, taken out of another queue. It is in none then. NULL: there is none, or
+ * queues are being changed right now.
  */
 struct task *run_queue_steal(struct run_queue *queue) REQUIRES(queue->lock);
 /* Nobody in the queue has anything left of his slice. */
@@ -80,11 +80,13 @@ int64_t run_queue_slice_ns(int nice);
 int run_queue_nice(const struct task *task);
 
 /*
- * Where a task that wakes up should run: where it ran last, unless that processor is busy and another one it
- * may use is idle. Any lock may be held.
+ * Where a task that wakes up should run: where it ran last, unless that processor is busy and
+ * another one it may use is idle. Any lock may be held.
  */
 uint32_t run_queue_choose(const struct task *task);
-/* The processor is idle from now on, or no longer, or soon will not be: somebody has work for it. */
+/*
+ * The processor is idle from now on, or no longer, or soon will not be: somebody has work for it.
+ */
 void run_queue_set_idle(uint32_t cpu, bool idle);
 /* An idle processor, each in its turn; CPU_MAX: none is. */
 uint32_t run_queue_next_idle(struct run_queue *queue);

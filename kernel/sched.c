@@ -59,9 +59,9 @@ static void notice(struct cpu *cpu, const struct task *task)
 }
 
 /*
- * A runnable task that is on no processor and in no queue, `queue` being the one of task->cpu: goes to the
- * best one. If that is another, it joins in the next round: tasks that move to and fro would otherwise bring new
- * slices each time, and the round of those who stay would not end. Unlocks.
+ * A runnable task that is on no processor and in no queue, `queue` being the one of task->cpu: goes
+ * to the best one. If that is another, it joins in the next round: tasks that move to and fro would
+ * otherwise bring new slices each time, and the round of those who stay would not end. Unlocks.
  */
 static void place_and_unlock(struct run_queue *queue, struct task *task, enum run_queue_place place)
 	NO_THREAD_SAFETY_ANALYSIS
@@ -118,8 +118,8 @@ static void task_finish(struct task *task)
 }
 
 /*
- * Run by the next task, on its own stack, interrupts off: releases the lock its predecessor took, and
- * then does what had to wait until that was off the processor.
+ * Run by the next task, on its own stack, interrupts off: releases the lock its predecessor took,
+ * and then does what had to wait until that was off the processor.
  */
 static void switch_finish(struct task *prev) NO_THREAD_SAFETY_ANALYSIS
 {
@@ -375,8 +375,8 @@ void task_hurry(struct task *task) NO_THREAD_SAFETY_ANALYSIS
 }
 
 /*
- * It shares what is left of its parent's slice, so that forking gains nobody time. While the parent runs,
- * only its own processor, the caller, uses that.
+ * It shares what is left of its parent's slice, so that forking gains nobody time. While the parent
+ * runs, only its own processor, the caller, uses that.
  */
 static void slice_inherit(struct task *task, struct task *parent)
 {
@@ -428,7 +428,8 @@ static void affinity_change(struct task *task, uint64_t cpus_allowed) NO_THREAD_
 		spin_unlock(&queue->lock);
 	} else if (!list_empty(&task->run_link)) {
 		run_queue_remove(queue, task);
-		task->on_run_queue = true; /* its state may say SLEEPING: nobody else is to put it into a queue */
+		/* Its state may say SLEEPING: nobody else is to put it into a queue. */
+		task->on_run_queue = true;
 		place_and_unlock(queue, task, PLACE_FIRST);
 	} else {
 		spin_unlock(&queue->lock);
@@ -445,8 +446,8 @@ void task_set_affinity(struct task *task, uint64_t cpus_allowed)
 /* ---- the tick ---- */
 
 /*
- * All the time since the last tick counts for what runs now. Ticks may be late, where the machine is emulated and
- * busy with other things.
+ * All the time since the last tick counts for what runs now. Ticks may be late, where the machine
+ * is emulated and busy with other things.
  */
 static void account_tick(struct cpu *cpu, struct task *task, bool from_user, uint64_t now_ns)
 {
@@ -476,14 +477,19 @@ static void call_helper(struct run_queue *queue)
 	processor_kick(&cpus[helper]);
 }
 
-/* At the end of its slice the task makes room, for those who wait here, or elsewhere if this round is over. */
+/*
+ * At the end of its slice the task makes room, for those who wait here, or elsewhere if this round
+ * is over.
+ */
 static void share(struct cpu *cpu, const struct task *task, uint64_t now_ns)
 {
 	struct run_queue *queue = &run_queues[cpu->id];
 	bool used_up = task->slice_ns <= (int64_t)(now_ns - task->run_since_ns);
 	bool others = atomic_load(&queue->count) > 0;
 
-	if ((others && run_queue_has_woken(queue)) || (used_up && (others || run_queue_others_wait(queue))))
+	if (others && run_queue_has_woken(queue))
+		cpu->need_resched = 1;
+	else if (used_up && (others || run_queue_others_wait(queue)))
 		cpu->need_resched = 1;
 	if (others)
 		call_helper(queue);

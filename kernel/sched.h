@@ -1,6 +1,6 @@
 /*
- * kernel/sched.h - who runs, and where. One queue per processor (kernel/run_queue.h); kernel code is
- * preemptible wherever it holds no spinlock, and may go on on another processor.
+ * kernel/sched.h - who runs, and where. One queue per processor (kernel/run_queue.h); kernel code
+ * is preemptible wherever it holds no spinlock, and may go on on another processor.
  */
 #pragma once
 
@@ -15,7 +15,10 @@ void schedule(void);
 bool task_wake(struct task *task);
 /* Wakes it if its sleep may be ended by a signal (fatal: by SIGKILL too). Any context. */
 void task_wake_for_signal(struct task *task, bool fatal);
-/* It is to end soon (mm/pressure.c): it gets a new slice, and goes before those that only wait. Any context. */
+/*
+ * It is to end soon (mm/pressure.c): it gets a new slice, and goes before those that only wait. Any
+ * context.
+ */
 void task_hurry(struct task *task);
 /* A new task may run: near its creator, the caller, and where that may. */
 void task_start(struct task *task);
@@ -28,8 +31,8 @@ void task_sleep_uninterruptible(uint64_t deadline_ns);
 /* sched_yield(2): the others of this processor come first. */
 void task_yield(void);
 /*
- * Where the task may run: a bit per processor, at least one of them running. If it runs or waits elsewhere it
- * has moved when this returns. Sleeps.
+ * Where the task may run: a bit per processor, at least one of them running. If it runs or waits
+ * elsewhere it has moved when this returns. Sleeps.
  */
 void task_set_affinity(struct task *task, uint64_t cpus_allowed);
 

@@ -127,7 +127,7 @@ struct process {
 	struct tty *tty;                /* [P] controlling terminal */
 	char name[TASK_NAME_SIZE];      /* [P] of its last thread, once that ended: for /proc */
 	bool zombie;                    /* [P] all threads gone, not yet waited for */
-	_Atomic bool pressure_late;     /* [A] it did not end in time to give its memory back (mm/pressure.c) */
+	_Atomic bool pressure_late;     /* [A] it does not end: mm/pressure.c */
 	bool executed;                  /* [P] has exec'ed since fork (setpgid) */
 	int exit_signal;                /* [P] to the parent, usually SIGCHLD; 0: none */
 	struct wait_queue child_event;  /* wait4 sleeps here */

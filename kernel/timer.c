@@ -1,5 +1,6 @@
 /*
- * kernel/timer.c - timers, in a tree by deadline. Called by sched.c (the tick), wait.c (sleeps), load.c.
+ * kernel/timer.c - timers, in a tree by deadline. Called by sched.c (the tick), wait.c (sleeps),
+ * load.c.
  *
  * Locks: timers_lock, taken with interrupts off. `fire` runs without it, so that it may set the
  * timer again; `firing` tells timer_cancel, on another processor, to wait for its end.

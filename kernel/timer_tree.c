@@ -27,8 +27,8 @@ static uint32_t priority_of(uint64_t number)
 }
 
 /* Parts a subtree: what comes before `node` goes to *less, the rest to *greater. */
-static void split(struct timer_node *subtree, const struct timer_node *node, struct timer_node **less,
-		  struct timer_node **greater)
+static void split(struct timer_node *subtree, const struct timer_node *node,
+		  struct timer_node **less, struct timer_node **greater)
 {
 	while (subtree) {
 		if (comes_before(subtree, node)) {

@@ -2,12 +2,12 @@
  * mm/pressure.c - out of memory: the largest process dies, the kernel never does.
  *
  * Called where a frame could not be had, by faults and the page cache. One task at a time looks for
- * memory; who comes meanwhile sleeps until its round is over, and tries again. A round gives back what
- * allocators keep for reuse. If that is not enough, a process dies: one that is on its way out
+ * memory; who comes meanwhile sleeps until its round is over, and tries again. A round gives back
+ * what allocators keep for reuse. If that is not enough, a process dies: one that is on its way out
  * already, or else the largest is killed; the round is over when it has left. init is spared.
  *
- * Those that wait may hold sleeping locks that the victim needs. So a round ends in bounded time: the
- * victim is passed over from then on, and they fail, which lets go of their locks.
+ * Those that wait may hold sleeping locks that the victim needs. So a round ends in bounded time:
+ * the victim is passed over from then on, and they fail, which lets go of their locks.
  *
  * Locks: none of its own; task_tree_lock to look at processes.
  * Tests: tests/serial/test_memory.py.
@@ -64,9 +64,11 @@ static bool consider(struct process *process, void *arg)
 {
 	struct victim_search *search = arg;
 	uint64_t pages = process_pages(process);
-	bool dying = process->group_exiting; /* its space may be gone already: it is being unmapped */
+	bool dying = process->group_exiting; /* without a space: that is being unmapped */
 
-	if (process->pid == 1 || process->zombie || process->pressure_late || (!dying && pages == 0))
+	if (process->pid == 1 || process->zombie || process->pressure_late)
+		return true;
+	if (!dying && pages == 0)
 		return true;
 	if (dying || pages >= search->pages) { /* of equals the youngest */
 		if (search->process)
@@ -113,8 +115,8 @@ static bool wait_gone(struct process *process)
 	uint64_t now_ns = time_monotonic_ns(), end_ns = now_ns + VICTIM_NS;
 
 	for (; now_ns < end_ns; now_ns = time_monotonic_ns()) {
-		int error = wait_event_mode(&process->thread_event, process_gone(process), WAIT_KILLABLE,
-					    now_ns + LOOK_NS);
+		int error = wait_event_mode(&process->thread_event, process_gone(process),
+					    WAIT_KILLABLE, now_ns + LOOK_NS);
 
 		if (error != -ETIMEDOUT || frame_free_count() >= FRAMES_ENOUGH)
 			return true;
@@ -153,7 +155,8 @@ static bool enough_after(void (*trim)(void))
 /* Stacks last: every processor is interrupted for them, however few there are. */
 static enum round_result round_run(void)
 {
-	if (enough_after(task_ids_trim) || enough_after(heap_trim) || enough_after(kernel_stacks_trim))
+	if (enough_after(task_ids_trim) || enough_after(heap_trim) ||
+	    enough_after(kernel_stacks_trim))
 		return ROUND_DONE;
 	return end_one();
 }
@@ -173,7 +176,8 @@ bool mem_pressure_relieve(bool may_hold_locks)
 	if (signal_fatal_pending(current_task()))
 		return false;
 	if (atomic_exchange(&round_running, true)) {
-		if (wait_event_mode(&round_end, !atomic_load(&round_running), WAIT_KILLABLE, UINT64_MAX))
+		if (wait_event_mode(&round_end, !atomic_load(&round_running), WAIT_KILLABLE,
+				    UINT64_MAX))
 			return false;
 	} else {
 		result = round_run();

@@ -424,9 +424,11 @@ static void calculate_x87(const struct fp_error *error)
 
 	__asm__ volatile("fninit; fldcw %0" : : "m"(control));
 	if (error->operation == '/')
-		__asm__ volatile("fldl %1; fdivl %2; fstpl %0; fwait" : "=m"(result) : "m"(error->a), "m"(error->b));
+		__asm__ volatile("fldl %1; fdivl %2; fstpl %0; fwait"
+				 : "=m"(result) : "m"(error->a), "m"(error->b));
 	else
-		__asm__ volatile("fldl %1; fmull %2; fstpl %0; fwait" : "=m"(result) : "m"(error->a), "m"(error->b));
+		__asm__ volatile("fldl %1; fmull %2; fstpl %0; fwait"
+				 : "=m"(result) : "m"(error->a), "m"(error->b));
 }
 
 static void calculate_sse(const struct fp_error *error)

@@ -226,7 +226,7 @@ static void *spin_and_tell(void *unused)
 	return NULL;
 }
 
-/* When the call returns it runs elsewhere no more: at most the spin then begun has still seen it. */
+/* When the call returns it runs elsewhere no more: only the spin then begun may have. */
 static void moved_when_the_call_returns(void)
 {
 	int cpus[2];
