@@ -29,7 +29,8 @@ struct piece {
 	char flags[100];
 };
 
-/* What does not keep mappings apart for what they are: room that counts, and what was written since a mark. */
+/* What does not keep mappings apart for what they are: room that counts, and what was written since
+ * a mark. */
 static void forget_flags(char *flags)
 {
 	static const char *const counted[] = {"ac ", "nr ", "sd "};
@@ -57,7 +58,8 @@ static bool read_heading(const char *text, struct piece *piece)
 /* Shared memory that does not say which (stos) is not known to be one. */
 static bool continues(const struct piece *a, const struct piece *b)
 {
-	if (a->end != b->beg || strcmp(a->rights, b->rights) != 0 || strcmp(a->flags, b->flags) != 0)
+	if (a->end != b->beg || strcmp(a->rights, b->rights) != 0 ||
+	    strcmp(a->flags, b->flags) != 0)
 		return false;
 	if (a->inode == 0 && b->inode == 0)
 		return a->rights[3] == 'p';
@@ -151,7 +153,8 @@ static char *move(char *from, size_t old_length, size_t new_length, int flags, c
 }
 
 /* `elsewhere` is free, and as good as what a kernel would choose. */
-static char *remap_steps(char *from, size_t old_length, size_t new_length, int flags, char *to, char *elsewhere)
+static char *remap_steps(char *from, size_t old_length, size_t new_length, int flags, char *to,
+			 char *elsewhere)
 {
 	if (flags & MREMAP_FIXED)
 		return move(from, old_length, new_length, flags, to);
@@ -164,7 +167,8 @@ static char *remap_steps(char *from, size_t old_length, size_t new_length, int f
 	return move(from, old_length, new_length, flags, elsewhere);
 }
 
-char *remap_whole(char *from, size_t old_length, size_t new_length, int flags, char *to, char *elsewhere)
+char *remap_whole(char *from, size_t old_length, size_t new_length, int flags, char *to,
+		  char *elsewhere)
 {
 	char *result = mremap(from, old_length, new_length, flags, to);
 	size_t kept;

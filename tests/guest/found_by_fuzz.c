@@ -1,5 +1,6 @@
 /*
- * found_by_fuzz.c - what random sequences (tests/fuzz) found different from Linux, in its shortest form.
+ * found_by_fuzz.c - what random sequences (tests/fuzz) found different from Linux, in its shortest
+ * form.
  *
  * Several mappings move at once since Linux 6.17; MAP_STACK keeps apart since 6.7.
  */
@@ -53,7 +54,8 @@ static void several_move(void)
 
 	map_fixed(to + 4 * PAGE, PAGE, RW);
 	poke(to + 4 * PAGE, 77);
-	/* From the middle of one to behind the last; where the hole comes to lie, nothing changes. */
+	/* From the middle of one to behind the last; where the hole comes to lie, nothing changes.
+	 */
 	expect(remap(map + PAGE, 9 * PAGE, 9 * PAGE, FIXED, to) == to);
 	expect_zone(to, PAGE, "rw-p");
 	expect_zone(to + PAGE, 2 * PAGE, "r--p");
@@ -99,11 +101,14 @@ static void some_of_several_move(void)
 	pid_t pid = fork_child();
 
 	if (pid == 0) {
-		struct rlimit limit = {.rlim_cur = (rlim_t)proc_number("/proc/self/status", "VmSize") * 1024 + 3 * PAGE,
-				       .rlim_max = RLIM_INFINITY};
+		struct rlimit limit = {
+			.rlim_cur = (rlim_t)proc_number("/proc/self/status", "VmSize") * 1024 +
+				    3 * PAGE,
+			.rlim_max = RLIM_INFINITY};
 
 		expect(setrlimit(RLIMIT_AS, &limit) == 0);
-		expect_errno((long)remap(map, 8 * PAGE, 8 * PAGE, FIXED | MREMAP_DONTUNMAP, to), ENOMEM);
+		expect_errno((long)remap(map, 8 * PAGE, 8 * PAGE, FIXED | MREMAP_DONTUNMAP, to),
+			     ENOMEM);
 		expect_pattern(to, 0, 2 * PAGE);
 		expect_filled(map, 0, 2 * PAGE);
 		expect(!mapped(to + 2 * PAGE));
@@ -119,7 +124,8 @@ static void old_length_too_long(void)
 	char *map = map_alone(4 * PAGE, RW), *to = map_alone(8 * PAGE, RW); /* below it */
 
 	fill_pattern(map, 0, 4 * PAGE);
-	expect(remap(map, USER_END, USER_END, MREMAP_MAYMOVE, NULL) == map); /* nothing is asked for */
+	expect(remap(map, USER_END, USER_END, MREMAP_MAYMOVE, NULL) ==
+	       map); /* nothing is asked for */
 	expect_errno((long)remap(map, USER_END, 5 * PAGE, FIXED, to), EFAULT);
 	expect(mapped(to + PAGE));
 	expect_errno((long)remap(map, USER_END, 2 * PAGE, 0, NULL), EINVAL);
@@ -143,21 +149,32 @@ static void errors_of_mmap_in_order(void)
 	both = file_create("file", PAGE);
 	write_only = open("file", O_WRONLY);
 	expect_errno(mmap(taken, PAGE, PROT_READ, NO_REPLACE, write_only, 0), EEXIST);
-	expect_errno(mmap(taken, PAGE, PROT_READ, MAP_SHARED_VALIDATE | MAP_FIXED_NOREPLACE | UNKNOWN_FLAG, both, 0),
+	expect_errno(mmap(taken, PAGE, PROT_READ,
+			  MAP_SHARED_VALIDATE | MAP_FIXED_NOREPLACE | UNKNOWN_FLAG, both, 0),
 		     EEXIST);
 	expect_errno(mmap(taken, PAGE, PROT_READ, NO_REPLACE, both, LAST_PAGE_OFFSET), EEXIST);
-	expect_errno(mmap(taken, PAGE, PROT_READ, MAP_FIXED_NOREPLACE | MAP_ANONYMOUS, -1, 0), EEXIST);
-	expect_errno(mmap(NULL, USER_END + PAGE, PROT_READ, MAP_PRIVATE, both, LAST_PAGE_OFFSET), ENOMEM);
+	expect_errno(mmap(taken, PAGE, PROT_READ, MAP_FIXED_NOREPLACE | MAP_ANONYMOUS, -1, 0),
+		     EEXIST);
+	expect_errno(mmap(NULL, USER_END + PAGE, PROT_READ, MAP_PRIVATE, both, LAST_PAGE_OFFSET),
+		     ENOMEM);
 	expect_errno(mmap(NULL, USER_END + PAGE, PROT_READ, MAP_PRIVATE, write_only, 0), ENOMEM);
 	expect_errno(mmap(NULL, USER_END + PAGE, PROT_READ, 0, both, 0), ENOMEM);
-	expect_errno(mmap(taken, USER_END, PROT_READ, MAP_SHARED_VALIDATE | MAP_FIXED | UNKNOWN_FLAG, both, 0), ENOMEM);
-	expect_errno(mmap(taken + 1, USER_END, PROT_READ, MAP_PRIVATE | MAP_FIXED, both, 0), ENOMEM);
-	expect_errno(mmap(taken + 1, PAGE, PROT_READ, MAP_PRIVATE | MAP_FIXED, both, LAST_PAGE_OFFSET), EINVAL);
-	expect_errno(mmap(taken, PAGE, PROT_READ, MAP_FIXED | UNKNOWN_FLAG | MAP_SHARED_VALIDATE, both, LAST_PAGE_OFFSET),
+	expect_errno(mmap(taken, USER_END, PROT_READ,
+			  MAP_SHARED_VALIDATE | MAP_FIXED | UNKNOWN_FLAG, both, 0),
+		     ENOMEM);
+	expect_errno(mmap(taken + 1, USER_END, PROT_READ, MAP_PRIVATE | MAP_FIXED, both, 0),
+		     ENOMEM);
+	expect_errno(
+		mmap(taken + 1, PAGE, PROT_READ, MAP_PRIVATE | MAP_FIXED, both, LAST_PAGE_OFFSET),
+		EINVAL);
+	expect_errno(mmap(taken, PAGE, PROT_READ, MAP_FIXED | UNKNOWN_FLAG | MAP_SHARED_VALIDATE,
+			  both, LAST_PAGE_OFFSET),
 		     EOVERFLOW);
 	expect_errno(mmap(taken, PAGE, PROT_READ, MAP_FIXED, both, LAST_PAGE_OFFSET), EOVERFLOW);
-	expect_errno(mmap(taken, PAGE, RW, MAP_PRIVATE | MAP_FIXED | MAP_GROWSDOWN, write_only, 0), EACCES);
-	expect_errno(mmap(taken, PAGE, RW, MAP_PRIVATE | MAP_FIXED | MAP_GROWSDOWN, both, 0), EINVAL);
+	expect_errno(mmap(taken, PAGE, RW, MAP_PRIVATE | MAP_FIXED | MAP_GROWSDOWN, write_only, 0),
+		     EACCES);
+	expect_errno(mmap(taken, PAGE, RW, MAP_PRIVATE | MAP_FIXED | MAP_GROWSDOWN, both, 0),
+		     EINVAL);
 	expect_zone(taken, 2 * PAGE, "rw-p");
 }
 
@@ -166,8 +183,8 @@ static void stacks_stay_apart(void)
 {
 	char *map = map_alone(4 * PAGE, RW);
 
-	expect(mmap(map + 2 * PAGE, 2 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_STACK, -1, 0) ==
-	       map + 2 * PAGE);
+	expect(mmap(map + 2 * PAGE, 2 * PAGE, RW,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_STACK, -1, 0) == map + 2 * PAGE);
 	expect_zone(map, 2 * PAGE, "rw-p");
 	expect_zone(map + 2 * PAGE, 2 * PAGE, "rw-p");
 	expect_errno((long)remap(map, 4 * PAGE, 5 * PAGE, MREMAP_MAYMOVE, NULL), EFAULT);
@@ -193,8 +210,8 @@ static void errors_of_populate_in_order(void)
 	scratch_enter();
 	expect(mprotect(map, PAGE, PROT_WRITE) == 0);
 	expect(munmap(map + 2 * PAGE, PAGE) == 0);
-	expect(mmap(map + 4 * PAGE, 2 * PAGE, RW, MAP_SHARED | MAP_FIXED, file_create("file", PAGE), 0) ==
-	       map + 4 * PAGE);
+	expect(mmap(map + 4 * PAGE, 2 * PAGE, RW, MAP_SHARED | MAP_FIXED, file_create("file", PAGE),
+		    0) == map + 4 * PAGE);
 	expect(mprotect(map + 6 * PAGE, PAGE, PROT_NONE) == 0);
 	expect_errno(madvise(map, 8 * PAGE, MADV_POPULATE_READ), EINVAL);
 	expect_errno(madvise(map + PAGE, 7 * PAGE, MADV_POPULATE_READ), ENOMEM);
@@ -206,7 +223,8 @@ static void populate_grows_no_stack(void)
 {
 	char *room = free_range(1024 * PAGE), *stack = room + 800 * PAGE;
 
-	expect(mmap(stack, 2 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_GROWSDOWN, -1, 0) == stack);
+	expect(mmap(stack, 2 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_GROWSDOWN,
+		    -1, 0) == stack);
 	expect_errno(madvise(stack - 2 * PAGE, 2 * PAGE, MADV_POPULATE_WRITE), ENOMEM);
 	expect_errno(madvise(stack - PAGE, 2 * PAGE, MADV_POPULATE_READ), ENOMEM);
 	expect_zone(stack, 2 * PAGE, "rw-p");
@@ -214,7 +232,8 @@ static void populate_grows_no_stack(void)
 	expect_zone(stack - PAGE, 3 * PAGE, "rw-p");
 }
 
-/* --- mprotect, mlock ---------------------------------------------------------------------------- */
+/* --- mprotect, mlock ----------------------------------------------------------------------------
+ */
 
 static void errors_of_mprotect_in_order(void)
 {
@@ -226,7 +245,8 @@ static void errors_of_mprotect_in_order(void)
 	expect(mprotect(map, 0, 0x200) == 0);
 }
 
-/* Locked memory that may be written has its pages: they are copied when it becomes so, not when a store comes. */
+/* Locked memory that may be written has its pages: they are copied when it becomes so, not when a
+ * store comes. */
 static void locked_becomes_writable(void)
 {
 	char *locked, *on_fault, *plain;
@@ -249,7 +269,8 @@ static void locked_becomes_writable(void)
 	expect_equal(peek(plain + PAGE), 'x');
 }
 
-/* --- brk ---------------------------------------------------------------------------------------- */
+/* --- brk ----------------------------------------------------------------------------------------
+ */
 
 static char *break_set(char *to)
 {
