@@ -12,6 +12,7 @@
 #include <mm/frame.h>
 #include <string.h>
 
+#define CR0_WP (1ul << 16)
 #define CR4_UMIP (1ul << 11)
 #define CR4_SMEP (1ul << 20)
 #define CR4_SMAP (1ul << 21)
@@ -108,6 +109,16 @@ static void control_registers_init(void)
 	if (cpu_features.umip)
 		cr4 |= CR4_UMIP;
 	__asm__ volatile("mov %0, %%cr4" : : "r"(cr4));
+}
+
+bool cpu_is_protected(void)
+{
+	uint64_t cr0, cr4;
+
+	__asm__ volatile("mov %%cr0, %0" : "=r"(cr0));
+	__asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
+	return (cr0 & CR0_WP) && (msr_read(MSR_EFER) & EFER_NXE) &&
+	       (!cpu_features.smep || (cr4 & CR4_SMEP)) && (!cpu_features.smap || (cr4 & CR4_SMAP));
 }
 
 static void idt_init(void)

@@ -33,6 +33,8 @@ void cpu_init(struct cpu *cpu);
 /* Tables for a processor that is to be started: 0 or -ENOMEM. */
 must_check int cpu_allocate_tables(struct cpu *cpu);
 void cpu_free_tables(struct cpu *cpu);
+/* Its control registers are as control_registers_init and boot left them: read-only and not executable count. */
+bool cpu_is_protected(void);
 /* The address lies in this processor's stacks for double faults, NMIs and machine checks. */
 bool cpu_is_trap_stack(uintptr_t address);
 

@@ -20,6 +20,7 @@
 #include <kernel/task_id.h>
 #include <kernel/task_private.h>
 #include <kernel/usage.h>
+#include <mm/check.h>
 #include <mm/mem_space.h>
 #include <mm/user_copy.h>
 #include <string.h>
@@ -203,6 +204,7 @@ void task_exit(int status)
 			process_end(task->process);
 	}
 	lock_check_none_held();
+	mem_check_none_held();
 	irq_disable(); /* dead, it may not be put back into a queue */
 	atomic_store(&task->state, TASK_DEAD);
 	schedule();

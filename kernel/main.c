@@ -20,6 +20,7 @@
 #include <kernel/init_task.h>
 #include <kernel/lock_test.h>
 #include <kernel/main.h>
+#include <kernel/mem_test.h>
 #include <kernel/processors.h>
 #include <kernel/sched.h>
 #include <kernel/task.h>
@@ -114,6 +115,7 @@ static void first_task(void *unused)
 	acpi_set_rsdp(boot_info.rsdp, boot_info.rsdp_copy);
 	drivers_init();
 	lock_test_init();
+	mem_test_init();
 	alloc_failure_init();
 	processors_start();
 	log_info("up after %lu ms, %lu of %lu KiB free", time_monotonic_ns() / NS_PER_MS,

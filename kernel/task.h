@@ -82,6 +82,7 @@ struct task {
 		uint64_t first, count; /* of the allocations that fail; first 0: none */
 		uint64_t seen, failed; /* allocations since then */
 	} alloc_failure;               /* [T] mm/alloc_failure.h */
+	int64_t frames_held;           /* [T] references on pages and tables: mem_check_hold */
 #endif
 
 	/* memory */

@@ -22,6 +22,7 @@
 #include <kernel/task.h>
 #include <kernel/trap.h>
 #include <kernel/trap_return.h>
+#include <mm/check.h>
 #include <mm/fault.h>
 #include <mm/user_copy_fixup.h>
 
@@ -241,4 +242,5 @@ void trap_return_to_user(struct trap_frame *frame)
 	if (unlikely(work_is_due(task)))
 		work_before_return(frame, task);
 	lock_check_none_held();
+	mem_check_none_held();
 }

@@ -23,6 +23,7 @@
 #include <kernel/base/panic.h>
 #include <mm/alloc_failure.h>
 #include <mm/buddy.h>
+#include <mm/check.h>
 #include <mm/frame_boot.h>
 #include <string.h>
 
@@ -132,7 +133,13 @@ static void frame_begin(struct frame *frame, enum frame_kind kind, uint32_t refs
 	frame->in_use = 0;
 	frame->object = NULL;
 	frame->index = 0;
+#ifdef STOS_CHECK
+	frame->entries = 0;
+#endif
+	mem_check_step_begin();
 	frame_set(frame, refs, (uint32_t)kind);
+	mem_check_hold(frame, refs);
+	mem_check_step_end();
 }
 
 /* A frame without references becomes free; the caller puts it into a list. */
@@ -255,7 +262,10 @@ static inline bool frame_unref(struct frame *frame)
 
 	if (unlikely(refs >= FRAME_REFS_SATURATED))
 		return false;
+	mem_check_step_begin();
+	mem_check_hold(frame, -1); /* before: afterwards it may be somebody else's */
 	refs = atomic_fetch_sub_explicit(&frame->refs, 1, memory_order_release);
+	mem_check_step_end();
 	if (refs > 1)
 		return false;
 	if (unlikely(refs == 0))

@@ -9,6 +9,7 @@
 #include <kernel/base/list.h>
 #include <kernel/base/lock.h>
 #include <kernel/base/panic.h>
+#include <mm/check.h>
 #include <mm/direct_map.h>
 
 struct mem_object;
@@ -51,6 +52,9 @@ struct frame {
 		void *free_list;   /* slab head: its free objects [cache->lock] */
 	};
 	struct list_node lru;      /* FREE: buddy list. slab head: cache->partial */
+#ifdef STOS_CHECK
+	uint32_t entries;          /* mm/check_frames.c, while it counts */
+#endif
 };
 
 /*
@@ -139,7 +143,10 @@ static inline void frame_get_many(struct frame *frame, uint32_t n)
 
 	if (unlikely(refs >= FRAME_REFS_SATURATED))
 		return;
+	mem_check_step_begin();
 	refs = atomic_fetch_add_explicit(&frame->refs, n, memory_order_relaxed);
+	mem_check_hold(frame, n);
+	mem_check_step_end();
 	kcheck(refs != 0);
 	if (unlikely(refs + n >= FRAME_REFS_SATURATED))
 		atomic_store_explicit(&frame->refs, FRAME_REFS_PINNED, memory_order_relaxed);

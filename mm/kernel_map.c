@@ -12,6 +12,7 @@
 #include <kernel/base/panic.h>
 #include <kernel/cpu.h>
 #include <kernel/task.h>
+#include <mm/check.h>
 #include <mm/frame.h>
 #include <mm/kernel_map.h>
 #include <mm/page_bits.h>
@@ -344,6 +345,48 @@ void kernel_stacks_trim(void)
 	stack_cache_drain(stack_cache_count);
 	spin_unlock(&kernel_map_lock);
 }
+
+/* ---- what must hold ---- */
+
+bool kernel_map_is_in(const void *root)
+{
+	return memcmp((const uint64_t *)root + 256, (uint64_t *)phys_to_virt(kernel_root) + 256, PAGE_SIZE / 2) == 0;
+}
+
+#ifdef STOS_CHECK
+/* Rights as the processor sees them: each level may take some away (SDM vol. 3, 4.6). */
+static uint64_t rights_below(uint64_t rights, uint64_t entry)
+{
+	return (rights & entry & (PAGE_WRITABLE | PAGE_USER)) | ((rights | entry) & PAGE_NX);
+}
+
+static void check_table(const uint64_t *table, unsigned level, uintptr_t base, uint64_t rights)
+{
+	for (unsigned i = level == 4 ? 256 : 0; i < PAGE_TABLE_ENTRIES; i++) {
+		uintptr_t address = base + ((uintptr_t)i << (PAGE_SHIFT + 9 * (level - 1)));
+		uint64_t below = rights_below(rights, table[i]);
+
+		if (!(table[i] & PAGE_PRESENT))
+			continue;
+		if (level > 1 && !(table[i] & PAGE_LARGE)) {
+			check_table(phys_to_virt(table[i] & PAGE_FRAME_MASK), level - 1, address, below);
+			continue;
+		}
+		if ((below & PAGE_WRITABLE) && !(below & PAGE_NX))
+			mem_check_failed("%#lx of the kernel is writable and executable", address);
+		if (below & PAGE_USER)
+			mem_check_failed("%#lx of the kernel is open to user mode", address);
+	}
+}
+
+/* The lock keeps stacks' tables in place; everything else is mapped for good. */
+void kernel_map_check(void)
+{
+	spin_lock(&kernel_map_lock);
+	check_table(phys_to_virt(kernel_root), 4, 0xffff000000000000ul, PAGE_WRITABLE | PAGE_USER);
+	spin_unlock(&kernel_map_lock);
+}
+#endif
 
 bool kernel_stack_is_guard(uintptr_t address)
 {

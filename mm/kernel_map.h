@@ -35,5 +35,12 @@ must_check uintptr_t kernel_stack_alloc(void);
 void kernel_stack_free(uintptr_t stack);
 /* Gives back the free stacks that are kept for reuse. */
 void kernel_stacks_trim(void);
+/*
+ * mem_check_failed (mm/check.h) where a page of the kernel's half is writable and executable, or open to
+ * user mode.
+ */
+void kernel_map_check(void);
+/* The upper half of this root table is the kernel's. */
+bool kernel_map_is_in(const void *root);
 /* The address lies in the guard of some kernel stack (or of the boot stack). */
 bool kernel_stack_is_guard(uintptr_t address);

@@ -14,6 +14,7 @@
 #include <kernel/base/errno.h>
 #include <kernel/base/panic.h>
 #include <kernel/base/wait.h>
+#include <mm/check.h>
 #include <mm/heap.h>
 #include <mm/mm_init.h>
 #include <mm/mm_private.h>
@@ -162,8 +163,6 @@ static int cache_insert(struct mem_object *object, uint64_t index, struct frame 
 
 	if (error)
 		return error;
-	frame->object = object;
-	frame->index = index;
 	if (object->ops->in_memory)
 		atomic_fetch_or(&frame->state, FRAME_SHMEM);
 	spin_lock(&object->index_lock);
@@ -171,7 +170,10 @@ static int cache_insert(struct mem_object *object, uint64_t index, struct frame 
 		error = -EEXIST;
 	} else {
 		frame_get(frame);
+		frame->object = object;
+		frame->index = index;
 		page_index_insert(&object->pages, index, frame, &reserve);
+		mem_check_hold(frame, -1);
 		atomic_fetch_add(&object->cached, 1);
 	}
 	spin_unlock(&object->index_lock);
@@ -185,6 +187,7 @@ void cache_remove(struct mem_object *object, struct frame *frame)
 	kassert(page_index_remove(&object->pages, frame->index) == frame);
 	atomic_fetch_sub(&object->cached, 1);
 	frame->object = NULL;
+	mem_check_hold(frame, 1);
 	spin_unlock(&object->index_lock);
 	frame_put(frame);
 }

@@ -30,6 +30,9 @@ struct mem_space {
 	uint32_t lock_future;     /* ZONE_LOCK_FLAGS that every new zone gets: mlockall(MCL_FUTURE) */
 	_Atomic uint32_t barriers; /* what membarrier(2) has registered: MEMBARRIER_CMD_REGISTER_* */
 	struct file *exe;         /* for /proc/<pid>/exe */
+#ifdef STOS_CHECK
+	struct list_node all_link; /* all spaces (mm/check_frames.c) */
+#endif
 };
 
 static inline uint64_t mem_space_resident(const struct mem_space *space)

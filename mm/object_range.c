@@ -18,6 +18,7 @@
 #include <kernel/signal.h>
 #include <kernel/task.h>
 #include <linux/fadvise.h>
+#include <mm/check.h>
 #include <mm/mm_private.h>
 #include <string.h>
 
@@ -176,6 +177,7 @@ static void remove_unused(struct mem_object *object, struct frame *frame)
 		(void)page_index_remove(&object->pages, frame->index);
 		atomic_fetch_sub(&object->cached, 1);
 		frame->object = NULL;
+		mem_check_hold(frame, 1);
 	}
 	spin_unlock(&object->index_lock);
 	if (unused)

@@ -1,6 +1,6 @@
 /*
  * mm/page_bits.h - the processor's page-table entry bits (SDM vol. 3, 4.5). Only page_*.c (user
- * half) and kernel_map.c (kernel half) include this.
+ * half) and kernel_map.c (kernel half) include this, and the checking build's kernel/mem_test.c.
  */
 #pragma once
 

@@ -12,6 +12,7 @@
  */
 #pragma once
 
+#include <mm/check.h>
 #include <mm/page_walk.h>
 
 #define GATHER_MAX 64
@@ -88,6 +89,7 @@ static inline void gather_entry(struct gather *gather, uintptr_t page, struct fr
 		return;
 	}
 	frame = entry_frame(value);
+	mem_check_hold(frame, 1);
 	gather_frame(gather, frame);
 	gather_note(gather, page);
 	if (value & PAGE_ANON) {

@@ -86,6 +86,7 @@ static void gather_tables(struct gather *gather, struct frame *table, unsigned l
 		spin_lock(&table->lock);
 		entry_store(entry, 0);
 		table->index--;
+		mem_check_hold(child, 1);
 		spin_unlock(&table->lock);
 		atomic_fetch_sub(&gather->space->table_pages, 1);
 		gather_table(gather, from, child);
@@ -213,6 +214,7 @@ static void fork_entries(const struct leaf_walk *leaf, struct page_slot *to)
 		if (value & PAGE_WRITABLE)
 			entry_store(entry, value &= ~PAGE_WRITABLE);
 		to->entry[entry - leaf->entry] = value;
+		mem_check_hold(entry_frame(value), -1);
 		copied++;
 	}
 	to->table->index += copied;
@@ -253,6 +255,13 @@ int page_table_fork_range(struct mem_space *from, struct mem_space *to, uintptr_
 	return 0;
 }
 
+/* The entry's reference is the calling task's for a while. */
+static void hold_of_entry(uint64_t value, int64_t change)
+{
+	if (!(value & PAGE_DEVICE))
+		mem_check_hold(entry_frame(value), change);
+}
+
 /* The place is made first, so that nothing is lost when memory is out. */
 static int move_entry(const struct leaf_walk *leaf, uint64_t *entry, uintptr_t to, bool has_object)
 {
@@ -268,12 +277,14 @@ static int move_entry(const struct leaf_walk *leaf, uint64_t *entry, uintptr_t t
 	if (value) {
 		entry_store(entry, 0);
 		leaf->table->index--;
+		hold_of_entry(value, 1);
 	}
 	spin_unlock(&leaf->table->lock);
 	spin_lock(&slot.table->lock);
 	if (value) {
 		entry_store(slot.entry, value);
 		slot.table->index++;
+		hold_of_entry(value, -1);
 	}
 	spin_unlock(&slot.table->lock);
 	return 0;

@@ -13,10 +13,9 @@
  */
 #include <kernel/base/errno.h>
 #include <kernel/base/panic.h>
+#include <mm/check.h>
 #include <mm/kernel_map.h>
 #include <mm/page_walk.h>
-
-#define TABLE_RIGHTS (PAGE_PRESENT | PAGE_WRITABLE | PAGE_USER)
 
 static struct frame *table_create(void)
 {
@@ -37,6 +36,7 @@ int page_table_create(struct mem_space *space)
 		return -ENOMEM;
 	kernel_map_copy_upper_half(frame_virt(root));
 	space->root = frame_phys(root);
+	mem_check_space_begin(space);
 	atomic_fetch_add(&space->table_pages, 1);
 	return 0;
 }
@@ -46,6 +46,7 @@ void page_table_destroy(struct mem_space *space)
 	struct frame *root = phys_to_frame(space->root);
 
 	kassert(root->index == 0);
+	mem_check_space_end(space);
 	frame_put(root);
 	atomic_fetch_sub(&space->table_pages, 1);
 }
@@ -66,6 +67,7 @@ static struct frame *table_add(struct mem_space *space, struct frame *parent, ui
 	}
 	parent->index++;
 	entry_store(entry, frame_phys(table) | TABLE_RIGHTS);
+	mem_check_hold(table, -1);
 	spin_unlock(&parent->lock);
 	atomic_fetch_add(&space->table_pages, 1);
 	return table;
@@ -161,6 +163,7 @@ static inline void entry_fill(struct page_slot *slot, struct frame *frame, uint6
 	if ((state & FRAME_KIND_MASK) == FRAME_ANON)
 		bits |= PAGE_ANON;
 	entry_store(slot->entry, frame_phys(frame) | bits);
+	mem_check_hold(frame, -1);
 }
 
 void page_slot_install(struct page_slot *slot, struct frame *frame, uint32_t prot, bool writable)
@@ -191,8 +194,10 @@ struct frame *page_slot_remove(struct page_slot *slot)
 
 	slot->table->index--;
 	entry_store(slot->entry, 0);
-	if (frame)
+	if (frame) {
 		count_resident(slot->space, frame_state(frame), -1);
+		mem_check_hold(frame, 1);
+	}
 	tlb_flush_range(slot->space, slot->address, slot->address + PAGE_SIZE);
 	return frame;
 }

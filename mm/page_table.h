@@ -117,11 +117,21 @@ void page_table_clean_page(struct mem_space *space, uintptr_t address, const str
  * Calls `visitor` for every table and entry: the checker's walk (mm/check.c). The space is locked
  * for writing; a leaf is locked while its entries and then itself are visited.
  */
+struct table_place {
+	unsigned level;
+	unsigned used; /* entries */
+	bool writable; /* the entry that leads to it gives all rights; true for the root */
+};
 struct page_table_visitor {
 	void (*entry)(struct page_table_visitor *visitor, uintptr_t address, struct page_entry entry);
-	void (*table)(struct page_table_visitor *visitor, uintptr_t address, struct frame *table, unsigned level, unsigned used);
+	void (*table)(struct page_table_visitor *visitor, uintptr_t address, struct frame *table, struct table_place place);
 };
 void page_table_visit(struct mem_space *space, struct page_table_visitor *visitor);
+/*
+ * The frame of each entry of all levels that has one, but for devices' pages. No lock is taken: all
+ * other processors are stopped, outside spinlocks.
+ */
+void page_table_each_frame(const struct mem_space *space, void (*visit)(struct frame *frame));
 /* visitor->entry for the entries of [beg, end) that are not empty, each leaf locked meanwhile. */
 void page_table_visit_range(struct mem_space *space, uintptr_t beg, uintptr_t end,
 			    struct page_table_visitor *visitor);

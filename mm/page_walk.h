@@ -13,6 +13,7 @@
 
 #define LEVEL_ROOT 4
 #define LEVEL_LEAF 1
+#define TABLE_RIGHTS (PAGE_PRESENT | PAGE_WRITABLE | PAGE_USER) /* of an entry that leads to a table */
 
 static inline uint64_t *table_entries(struct frame *table)
 {
@@ -55,7 +56,10 @@ static inline struct page_entry entry_decode(uint64_t value)
 		return entry;
 	if (entry.kind != ENTRY_DEVICE)
 		entry.frame = entry_frame(value);
-	kcheck(!(value & PAGE_ANON) == !(entry.frame && frame_kind(entry.frame) == FRAME_ANON));
+#ifdef STOS_CHECK
+	if (!(value & PAGE_ANON) != !(entry.frame && frame_kind(entry.frame) == FRAME_ANON))
+		mem_check_failed("entry %#lx is marked wrongly as a private page or not", value);
+#endif
 	entry.writable = value & PAGE_WRITABLE;
 	entry.executable = !(value & PAGE_NX);
 	entry.accessed = value & PAGE_ACCESSED;

@@ -173,6 +173,7 @@ bool mem_pressure_relieve(bool may_hold_locks)
 	uint64_t late = atomic_load(&rounds_late);
 	enum round_result result = ROUND_DONE;
 
+	might_sleep(); /* also where trimming alone will do: nothing reclaims under a spinlock */
 	if (signal_fatal_pending(current_task()))
 		return false;
 	if (atomic_exchange(&round_running, true)) {

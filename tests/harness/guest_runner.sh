@@ -63,6 +63,9 @@ for name in "$@"; do
 		run "$name" >/dev/null
 	done
 	settle
+	if [ -e /dev/mem-check ]; then
+		echo all >/dev/mem-check # a panic if a count of references is wrong
+	fi
 	status=${first:-$status}
 	echo
 	echo "@stos end $name $status $before $free"

@@ -7,6 +7,7 @@
 #include "host_kernel.h"
 
 #include <mm/alloc_failure.h>
+#include <mm/check.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,6 +64,12 @@ void spin_wait(struct spinlock *lock)
 bool alloc_fails(void)
 {
 	return false;
+}
+
+void mem_check_hold(const struct frame *frame, int64_t change)
+{
+	(void)frame;
+	(void)change;
 }
 
 void spin_check_acquire(struct spinlock *lock)
