@@ -16,6 +16,8 @@
 #include <kernel/sched.h>
 #include <kernel/task.h>
 #include <kernel/time.h>
+#include <kernel/trap.h>
+#include <mm/pressure.h>
 #include <mm/user_copy.h>
 #include <string.h>
 
@@ -85,6 +87,17 @@ STEP wait_for_nothing(void)
 STEP touch_user(char *byte)
 {
 	(void)copy_from_user_partial(byte, PAGE_SIZE, 1);
+}
+
+STEP reclaim(void)
+{
+	(void)!mem_pressure_relieve(true);
+}
+
+/* Not by the copy functions. */
+STEP touch_directly(const volatile char *byte)
+{
+	(void)*byte;
 }
 
 /* ---- provocations ---- */
@@ -166,6 +179,18 @@ static void schedule_under_spin(void)
 	go_to_sleep();
 }
 
+static void reclaim_under_spin(void)
+{
+	take_low();
+	reclaim();
+}
+
+/* The stack of the program that asks: it is mapped, and readable to the program. */
+static void touch_user_directly(void)
+{
+	touch_directly((const volatile char *)current_task()->user_frame->rsp);
+}
+
 static void copy_under_spin(void)
 {
 	char byte;
@@ -226,6 +251,8 @@ static const struct provocation {
 	{"sleep-under-spin", sleep_under_spin},
 	{"wait-under-spin", wait_under_spin},
 	{"schedule-under-spin", schedule_under_spin},
+	{"reclaim-under-spin", reclaim_under_spin},
+	{"touch-user-directly", touch_user_directly},
 	{"copy-under-spin", copy_under_spin},
 	{"copy-under-space", copy_under_space},
 	{"to-user", to_user},

@@ -40,6 +40,8 @@ def sections(console: str) -> tuple[str, str, str]:
         ("sleep-under-spin", "sleeping with 1 spinlocks held", "take_low", "take_sleeping_low"),
         ("wait-under-spin", "sleeping with 1 spinlocks held", "take_low", "wait_for_nothing"),
         ("schedule-under-spin", "preempt_count == 0", "take_low", "go_to_sleep"),
+        ("reclaim-under-spin", "sleeping with 1 spinlocks held", "take_low", "reclaim"),
+        ("touch-user-directly", "page fault in the kernel at ", None, "lock_test_write"),
         ("copy-under-spin", "sleeping with 1 spinlocks held", "take_low", "touch_user"),
         ("copy-under-space", "user memory is touched under space", "take_reading", "touch_user"),
         ("to-user", "leaves the kernel with 0 sleeping locks", "take_low", "syscall_dispatch"),
