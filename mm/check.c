@@ -30,10 +30,10 @@ struct space_check {
 	uint32_t object_below; /* bit n: the table of level n being walked maps a zone with an object */
 };
 
-/* Write-back makes a page clean before its entries read-only; it keeps the frame LOCKED meanwhile. */
+/* Write-back makes a page clean before its entries read-only. */
 static bool is_dirty(const struct frame *frame)
 {
-	return frame_state(frame) & (FRAME_DIRTY | FRAME_LOCKED);
+	return frame_state(frame) & (FRAME_DIRTY | FRAME_WRITEBACK);
 }
 
 /* The page of the zone's object that belongs at the address; one that truncate cut off is on its way out. */

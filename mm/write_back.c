@@ -3,7 +3,8 @@
  *
  * For each run of dirty neighbours: lock the frames; {clear DIRTY, make every mapping of them
  * read-only, flush}, so that a store from now on is seen as a new one; write; unlock. A page that
- * could not be written is DIRTY again. What lies past the file's end is never written.
+ * could not be written is DIRTY again. What lies past the file's end is never written. Meanwhile the
+ * frames are WRITEBACK, which tells the checking build why a writable entry's frame may be clean.
  *
  * Locks: frames LOCKED in index order, then zones_lock, then page tables. Sleeps.
  */
@@ -54,8 +55,8 @@ static void clean_everywhere(struct mem_object *object, struct frame **frames, s
 {
 	struct mem_zone *zone;
 
-	for (size_t i = 0; i < count; i++)
-		atomic_fetch_and(&frames[i]->state, ~FRAME_DIRTY);
+	for (size_t i = 0; i < count; i++) /* DIRTY becomes WRITEBACK: no other writer is here */
+		atomic_fetch_xor(&frames[i]->state, FRAME_DIRTY | FRAME_WRITEBACK);
 	mutex_lock(&object->zones_lock);
 	list_for_each_entry(zone, &object->zones, object_link) {
 		uint64_t first = zone->offset >> PAGE_SHIFT;
@@ -96,6 +97,7 @@ static int write_run(struct mem_object *object, struct frame **frames, size_t co
 	for (size_t i = 0; i < count; i++) {
 		if (error)
 			atomic_fetch_or(&frames[i]->state, FRAME_DIRTY);
+		atomic_fetch_and(&frames[i]->state, ~FRAME_WRITEBACK);
 		frame_unlock(frames[i]);
 		frame_put(frames[i]);
 	}

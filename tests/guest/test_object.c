@@ -458,6 +458,7 @@ static void store_during_write_back(void)
 		child_end();
 	}
 	wait_held(fd, 1);
+	expect_equal(proc_number("/proc/meminfo", "Writeback"), 4); /* KiB */
 	poke(map + 2 * PAGE, 2); /* another page is not held up */
 	writer = fork_child();
 	if (writer == 0) {
@@ -473,6 +474,7 @@ static void store_during_write_back(void)
 	expect_equal(store_byte(fd, 2 * (off_t)PAGE), 2);
 	expect(fsync(fd) == 0);
 	expect(counts_of(fd).pages <= 4); /* nothing is written for ever */
+	expect_equal(proc_number("/proc/meminfo", "Writeback"), 0);
 }
 
 static void truncate_during_write_back(void)
