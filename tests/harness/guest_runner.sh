@@ -9,10 +9,19 @@
 # program is run again, up to three times, and the last figures are reported: a table of the
 # kernel's that has grown is paid once, a leak every time.
 #
-# guest_runner.sh SECONDS NAME...
+# guest_runner.sh SECONDS ROUNDS NAME...
+#
+# With more than one round all programs run as often, and after each round it says several times
+#
+#   @stos figure ROUND SAMPLE WHAT NUMBERS
+#
+# which are MemFree and each line of /proc/slabinfo: the last sample is for comparing rounds. The
+# pages of whoever measures count as well, so that is a shell which has just been started each time
+# and does the same. This one replaces itself: `round=N` in the environment is what it goes on with.
 
 seconds=$1
-shift
+rounds=$2
+shift 2
 
 # Set `free` to MemFree, without starting a process, which would change it, and without what the
 # kernel's allocators keep for reuse.
@@ -48,6 +57,25 @@ run() {
 	rm -rf /tmp/work
 }
 
+figures() {
+	for sample in 1 2 3 4 5 6 7 8 9; do # what is freed late gets its time here too
+		measure
+		echo "@stos figure $1 $sample MemFree $free"
+		while read -r name objects slots _; do
+			echo "@stos figure $1 $sample $name $objects $slots"
+		done </proc/slabinfo
+		sleep 0.2
+	done
+}
+
+round=${round:-1}
+if [ "$round" -gt 1 ]; then
+	figures $((round - 1))
+fi
+if [ "$round" -gt "$rounds" ]; then
+	exit
+fi
+
 for name in "$@"; do
 	echo "@stos begin $name"
 	measure
@@ -70,3 +98,8 @@ for name in "$@"; do
 	echo
 	echo "@stos end $name $status $before $free"
 done
+if [ "$rounds" -gt 1 ]; then
+	round=$((round + 1))
+	export round
+	exec sh "$0" "$seconds" "$rounds" "$@"
+fi
