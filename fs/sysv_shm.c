@@ -327,8 +327,8 @@ long sys_shmat(int id, uintptr_t addr, int flags)
 	if (place == MAP_FIXED_NOREPLACE && addr + segment->size < addr)
 		error = -EINVAL;
 	else
-		error = mem_map(current_task()->space, addr, segment->size, prot, MAP_SHARED | place, file,
-			0, &result);
+		error = mem_map(current_task()->space, addr, segment->size, prot,
+				MAP_SHARED | place, file, 0, &result);
 	uncount_attach(segment);
 	file_put(file);
 	if (error)

@@ -10,7 +10,10 @@
 
 /* Copies the loader's line and the addition. Early, once. */
 void cmdline_init(const char *loader, const char *addition);
-/* The value of the last `key=value`, "" for a bare `key`, NULL without it. Into a buffer of the caller. */
+/*
+ * The value of the last `key=value`, "" for a bare `key`, NULL without it. Into a buffer of the
+ * caller.
+ */
 const char *cmdline_get(const char *key, char *buf, size_t size);
 /* The whole line. */
 const char *cmdline(void);

@@ -1,8 +1,9 @@
 /*
  * kernel/cpu.c - setting up a processor: GDT, TSS, IDT, control registers, SYSCALL.
  *
- * Called once per processor, early, with interrupts off: by kernel_main and processors.c. Sources: SDM vol. 3, chapters 2
- * (control registers), 3 (segments), 6 (interrupts), 8 (TSS); vol. 2, SYSCALL.
+ * Called once per processor, early, with interrupts off: by kernel_main and processors.c. Sources:
+ * SDM vol. 3, chapters 2 (control registers), 3 (segments), 6 (interrupts), 8 (TSS); vol. 2,
+ * SYSCALL.
  */
 #include <kernel/base/errno.h>
 #include <kernel/base/panic.h>

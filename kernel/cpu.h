@@ -33,7 +33,10 @@ void cpu_init(struct cpu *cpu);
 /* Tables for a processor that is to be started: 0 or -ENOMEM. */
 must_check int cpu_allocate_tables(struct cpu *cpu);
 void cpu_free_tables(struct cpu *cpu);
-/* Its control registers are as control_registers_init and boot left them: read-only and not executable count. */
+/*
+ * Its control registers are as control_registers_init and boot left them: read-only and not
+ * executable count.
+ */
 bool cpu_is_protected(void);
 /* The address lies in this processor's stacks for double faults, NMIs and machine checks. */
 bool cpu_is_trap_stack(uintptr_t address);
@@ -43,7 +46,10 @@ void cpu_set_kernel_stack(uintptr_t top);
 
 static inline void msr_write(uint32_t msr, uint64_t value)
 {
-	__asm__ volatile("wrmsr" : : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)) : "memory");
+	__asm__ volatile("wrmsr"
+			 :
+			 : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
+			 : "memory");
 }
 
 static inline uint64_t msr_read(uint32_t msr)
@@ -62,7 +68,9 @@ static inline struct cpuid cpuid_read(uint32_t leaf, uint32_t subleaf)
 {
 	struct cpuid r;
 
-	__asm__ volatile("cpuid" : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx) : "a"(leaf), "c"(subleaf));
+	__asm__ volatile("cpuid"
+			 : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx)
+			 : "a"(leaf), "c"(subleaf));
 	return r;
 }
 

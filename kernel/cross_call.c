@@ -1,11 +1,11 @@
 /*
  * kernel/cross_call.c - calls from one processor to others (kernel/base/cross_call.h).
  *
- * Each processor has one request of its own, enough because its caller does not let go of the processor
- * before it is answered. The caller fills it, sets its bit in each target's `callers`, and interrupts
- * those that had no bit set (whose first caller's interrupt is still on its way otherwise). A
- * target takes all bits at once, runs each caller's function, and takes itself out of that
- * caller's `waiting`.
+ * Each processor has one request of its own, enough because its caller does not let go of the
+ * processor before it is answered. The caller fills it, sets its bit in each target's `callers`,
+ * and interrupts those that had no bit set (whose first caller's interrupt is still on its way
+ * otherwise). A target takes all bits at once, runs each caller's function, and takes itself out of
+ * that caller's `waiting`.
  *
  * Two processors that call each other with interrupts off would wait for ever, so a waiter serves;
  * so does spin_wait (lock.c), because the lock's holder may be the one that waits for us.
@@ -36,7 +36,8 @@ void cross_call_serve(void)
 
 		callers &= callers - 1;
 		request->fn(request->arg);
-		atomic_fetch_and_explicit(&request->waiting, ~(1ull << cpu->id), memory_order_release);
+		atomic_fetch_and_explicit(&request->waiting, ~(1ull << cpu->id),
+					  memory_order_release);
 	}
 	irq_restore(flags);
 }

@@ -335,7 +335,10 @@ static int exec_commit(struct exec *exec)
 
 	if (error)
 		return error;
-	/* After the threads, who share it: an owner of record locks keeps them. There is no way back now. */
+	/*
+	 * After the threads, who share it: an owner of record locks keeps them. There is no way
+	 * back now.
+	 */
 	error = file_table_unshare();
 	if (error) {
 		(void)signal_send_process(process, SIGKILL, NULL);

@@ -45,7 +45,9 @@ static void leave_signals(struct task *task, int status)
 	spin_unlock(&process->signal_lock);
 }
 
-/* set_tid_address(2): pthread_join waits for the zero. As on Linux, the last in a space keeps it. */
+/*
+ * set_tid_address(2): pthread_join waits for the zero. As on Linux, the last in a space keeps it.
+ */
 static void clear_tid(struct task *task)
 {
 	uintptr_t address = task->clear_child_tid;

@@ -23,8 +23,8 @@ struct futex_waiter {
 	struct futex_bucket *_Atomic bucket; /* [B] changed by a requeue; not for FUTEX_LOCK_PI */
 	_Atomic bool woken;                  /* [B] stop sleeping */
 	struct wait_queue sleep;
-	struct task *task;                   /* [I] who waits in FUTEX_LOCK_PI; NULL: another wait */
-	struct task *owner;                  /* [B] of that lock; NULL: it died; `task`: it is ours */
+	struct task *task;                   /* [I] who is in FUTEX_LOCK_PI; NULL: another wait */
+	struct task *owner;                  /* [B] of that lock; NULL: died; `task`: it is ours */
 };
 
 /* The words of an operation on two futexes. */

@@ -1,10 +1,10 @@
 /*
  * kernel/hang.c - the hang detector.
  *
- * Every processor counts its timer interrupts, idle ones a few per second. Each looks once a second at
- * the next one's count. If it has not moved in `hang_seconds` looks (kernel command line; 20 if not
- * given), the neighbour is asked by NMI where it is, and that is reported: once, until it
- * moves again. Looks are counted, not time: where the emulator was stopped time has passed, but nobody
+ * Every processor counts its timer interrupts, idle ones a few per second. Each looks once a second
+ * at the next one's count. If it has not moved in `hang_seconds` looks (kernel command line; 20 if
+ * not given), the neighbour is asked by NMI where it is, and that is reported: once, until it moves
+ * again. Looks are counted, not time: where the emulator was stopped time has passed, but nobody
  * could tick.
  *
  * Called by sched_tick. Locks: none; a processor has one watcher, and only that writes its record.
@@ -47,7 +47,8 @@ static void report(struct cpu *cpu)
 {
 	bool answered = nmi_ask(cpu, false);
 
-	log_error("processor %u has taken no timer interrupt for %lu s%s", cpu->id, hang_limit_seconds(),
+	log_error("processor %u has taken no timer interrupt for %lu s%s", cpu->id,
+		  hang_limit_seconds(),
 		  answered ? "; it is here:" : ", and does not answer an NMI");
 	if (answered)
 		nmi_log_answer(cpu);

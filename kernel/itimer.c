@@ -113,7 +113,8 @@ static struct timer_setting setting_now(const struct interval_timer *timer)
 	if (timer->node.number) {
 		setting.interval_ns = timer->interval_ns;
 		/* Due, but its signal not yet sent: not off. */
-		setting.value_ns = timer->node.deadline_ns > now ? timer->node.deadline_ns - now : NS_PER_US;
+		setting.value_ns =
+			timer->node.deadline_ns > now ? timer->node.deadline_ns - now : NS_PER_US;
 	}
 	return setting;
 }

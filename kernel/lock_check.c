@@ -140,8 +140,8 @@ static void check_order(const struct lock_record *held, uint32_t begin, uint32_t
 	for (uint32_t i = begin; i < count; i++)
 		if (held[i].rank > rank ||
 		    (held[i].rank == rank && held[i].lock > lock && !rank_nests(rank)))
-			panic("lock order: %s (rank %u) is taken under %s (rank %u)", rank_name(rank),
-			      rank, rank_name(held[i].rank), held[i].rank);
+			panic("lock order: %s (rank %u) is taken under %s (rank %u)",
+			      rank_name(rank), rank, rank_name(held[i].rank), held[i].rank);
 }
 
 /* ---- telling ---- */
@@ -343,7 +343,8 @@ void sleep_check_release(const void *lock, uint16_t rank)
 
 	if (index == task->sleep_held_count) {
 		other_holder = holder_of(lock, rank);
-		panic("lock %s (%p) is released by a task that does not hold it", rank_name(rank), lock);
+		panic("lock %s (%p) is released by a task that does not hold it", rank_name(rank),
+		      lock);
 	}
 	if (task->sleep_held[index].more)
 		task->sleep_held[index].more--;
@@ -356,6 +357,6 @@ void lock_check_none_held(void)
 	const struct task *task = current_task();
 
 	if (cpu_read(preempt_count) != 0 || task->sleep_held_count != 0)
-		panic("%s[%d] leaves the kernel with %u sleeping locks held, preemption count %u", task->name,
-		      task->tid, task->sleep_held_count, cpu_read(preempt_count));
+		panic("%s[%d] leaves the kernel with %u sleeping locks held, preemption count %u",
+		      task->name, task->tid, task->sleep_held_count, cpu_read(preempt_count));
 }

@@ -286,6 +286,7 @@ void lock_test_init(void)
 	mutex_init(&sleeping_low, RANK_INODE);
 	mutex_init(&sleeping_high, RANK_SLEEP_LEAF);
 	rw_init(&readers_writer, RANK_SPACE);
-	if (device_register(LOCK_TEST_MAJOR, 0, "lock-test", S_IFCHR | 0600, &lock_test_operations, NULL))
+	if (device_register(LOCK_TEST_MAJOR, 0, "lock-test", S_IFCHR | 0600, &lock_test_operations,
+			    NULL))
 		panic("/dev/lock-test could not be made");
 }

@@ -1,8 +1,8 @@
 /*
  * kernel/main.c - the order in which everything comes to life.
  *
- * boot.asm jumps to kernel_main on the boot stack, interrupts off, on the boot page tables. That context
- * becomes the idle task; a kernel task goes on with what may sleep, and turns into pid 1.
+ * boot.asm jumps to kernel_main on the boot stack, interrupts off, on the boot page tables. That
+ * context becomes the idle task; a kernel task goes on with what may sleep, and turns into pid 1.
  */
 #include <boot/boot_info.h>
 #include <drivers/acpi.h>
@@ -96,7 +96,8 @@ static void unpack_root(void)
 	if (boot_info.module_count == 0)
 		panic("no initrd: the loader gave no module");
 	for (size_t i = 0; i < boot_info.module_count; i++)
-		if (initrd_unpack(boot_info.modules[i].beg, boot_info.modules[i].end, frame_free_reserved))
+		if (initrd_unpack(boot_info.modules[i].beg, boot_info.modules[i].end,
+				  frame_free_reserved))
 			panic("the initrd could not be unpacked");
 	if (fw_cfg_find(FW_CFG_OVERLAY, &overlay)) {
 		fw_cfg_select(&overlay);

@@ -1,14 +1,14 @@
 /*
  * kernel/mutex.c - the slow paths of the sleeping mutex (kernel/base/lock.h).
  *
- * `owner` is the holder's task, with MUTEX_WAITERS where somebody is in line. Without that bit, taking
- * and releasing are one exchange each, inline. With it, everything goes through here, under the
- * spinlock `lock`, the guard: the bit is set exactly while the line is not empty, as seen by
+ * `owner` is the holder's task, with MUTEX_WAITERS where somebody is in line. Without that bit,
+ * taking and releasing are one exchange each, inline. With it, everything goes through here, under
+ * the spinlock `lock`, the guard: the bit is set exactly while the line is not empty, as seen by
  * whoever holds the guard.
  *
  * Releasing wakes the first in line, who tries again; the lock is free meanwhile, so that a task
- * that runs anyway may take it and two tasks that alternate need not switch at each turn. Who has been
- * passed over so once gets the lock handed over by the next release: nobody starves.
+ * that runs anyway may take it and two tasks that alternate need not switch at each turn. Who has
+ * been passed over so once gets the lock handed over by the next release: nobody starves.
  *
  * Locks: the guard; the run queue's under it. Tests: tests/host/test_mutex.c.
  */
@@ -72,7 +72,8 @@ void mutex_unlock_slow(struct mutex *mutex)
 	if (mutex->hand_over) {
 		mutex->hand_over = false;
 		lock_grant(first);
-		atomic_store(&mutex->owner, (uintptr_t)task | (list_empty(&mutex->waiters) ? 0 : MUTEX_WAITERS));
+		atomic_store(&mutex->owner,
+			     (uintptr_t)task | (list_empty(&mutex->waiters) ? 0 : MUTEX_WAITERS));
 	} else {
 		atomic_store(&mutex->owner, MUTEX_WAITERS);
 		task_wake(task);

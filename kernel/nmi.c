@@ -1,8 +1,8 @@
 /*
  * kernel/nmi.c - where another processor is (kernel/nmi.h). Called by panic.c and hang.c.
  *
- * The asker writes what it wants and sends an NMI; the one asked writes down its call chain and says
- * so. It logs nothing itself: it may have been interrupted while it held the log's lock.
+ * The asker writes what it wants and sends an NMI; the one asked writes down its call chain and
+ * says so. It logs nothing itself: it may have been interrupted while it held the log's lock.
  *
  * Tests: tests/debug/test_processors.py.
  */

@@ -7,8 +7,8 @@
 #include <kernel/trap.h>
 
 /*
- * Asks; true if it answered within some tenths of a second. With `stop` it does not go on afterwards.
- * Any context, interrupts on or off; takes no lock. One asker at a time per processor.
+ * Asks; true if it answered within some tenths of a second. With `stop` it does not go on
+ * afterwards. Any context, interrupts on or off; takes no lock. One asker at a time per processor.
  */
 bool nmi_ask(struct cpu *cpu, bool stop);
 /* Logs what it answered last: its task and call chain. */

@@ -1,6 +1,7 @@
 /*
- * kernel/panic.c - the last words: message, registers, the fault in words, the task and its zones, the
- * last fault events, a backtrace, where the other processors were. Then QEMU ends with a failure status.
+ * kernel/panic.c - the last words: message, registers, the fault in words, the task and its zones,
+ * the last fault events, a backtrace, where the other processors were. Then QEMU ends with a
+ * failure status.
  *
  * Nothing here takes a lock or allocates: the machine may be in any state. The others are stopped
  * first, by NMI. One that panics meanwhile waits to be stopped: its call chain tells of it.
@@ -40,7 +41,8 @@ static const char *address_in_words(uintptr_t address)
 		return "the poison of freed memory";
 	if (address < 0xffff800000000000ul)
 		return "not canonical";
-	if (address >= DIRECT_MAP_BASE && address < DIRECT_MAP_BASE + (frame_array_count << PAGE_SHIFT))
+	if (address >= DIRECT_MAP_BASE &&
+	    address < DIRECT_MAP_BASE + (frame_array_count << PAGE_SHIFT))
 		return "the direct map of RAM";
 	if (kernel_stack_is_guard(address))
 		return "the guard page of a kernel stack: it overflowed";
@@ -54,16 +56,19 @@ static void report_registers(const struct trap_frame *f)
 	uintptr_t offset = 0;
 	const char *name = symbol_find(f->rip, &offset);
 
-	log_error("rip %016lx %s+%#lx  cs %02lx rflags %06lx", f->rip, name ? name : "?", offset, f->cs, f->rflags);
-	log_error("rsp %016lx rbp %016lx cr2 %016lx cr3 %016lx", f->rsp, f->rbp, cr2_read(), cr3_read());
+	log_error("rip %016lx %s+%#lx  cs %02lx rflags %06lx", f->rip, name ? name : "?", offset,
+		  f->cs, f->rflags);
+	log_error("rsp %016lx rbp %016lx cr2 %016lx cr3 %016lx", f->rsp, f->rbp, cr2_read(),
+		  cr3_read());
 	log_error("rax %016lx rbx %016lx rcx %016lx rdx %016lx", f->rax, f->rbx, f->rcx, f->rdx);
 	log_error("rsi %016lx rdi %016lx r8  %016lx r9  %016lx", f->rsi, f->rdi, f->r8, f->r9);
 	log_error("r10 %016lx r11 %016lx r12 %016lx r13 %016lx", f->r10, f->r11, f->r12, f->r13);
-	log_error("r14 %016lx r15 %016lx vector %lu (%s) error code %#lx", f->r14, f->r15, f->vector,
-		  trap_name(f->vector), f->error_code);
+	log_error("r14 %016lx r15 %016lx vector %lu (%s) error code %#lx", f->r14, f->r15,
+		  f->vector, trap_name(f->vector), f->error_code);
 	if (f->vector == TRAP_PAGE_FAULT)
 		log_error("%s of %#lx, %s: %s", fault_access_in_words(f->error_code), cr2_read(),
-			  f->error_code & 1 ? "which is mapped without that right" : "which is not mapped",
+			  f->error_code & 1 ? "which is mapped without that right"
+					    : "which is not mapped",
 			  address_in_words(cr2_read()));
 }
 

@@ -3,4 +3,5 @@
 
 #include <kernel/trap.h>
 
-noreturn_fn printf_like(2, 3) void panic_with_frame(const struct trap_frame *frame, const char *format, ...);
+noreturn_fn printf_like(2, 3) void panic_with_frame(const struct trap_frame *frame,
+						    const char *format, ...);

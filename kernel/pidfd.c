@@ -1,5 +1,6 @@
 /*
- * kernel/pidfd.c - pidfd_open: a descriptor that stands for a process, and process_madvise through it.
+ * kernel/pidfd.c - pidfd_open: a descriptor that stands for a process, and process_madvise through
+ * it.
  *
  * The file holds the process's record, so the number cannot come to mean another one. It becomes
  * readable for poll(2) when the process has ended.

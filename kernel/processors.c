@@ -215,7 +215,8 @@ void processors_start(void)
 		if (madt->processors[i] == cpus[0].apic_id)
 			continue;
 		if (cpu_count() == CPU_MAX) {
-			log_warning("stos uses %u of %u processors", CPU_MAX, madt->processor_count);
+			log_warning("stos uses %u of %u processors", CPU_MAX,
+				    madt->processor_count);
 			break;
 		}
 		if (!start_one(madt->processors[i], block))

@@ -34,7 +34,8 @@ static const uint32_t slice_us[40] = {
 
 int64_t run_queue_slice_ns(int nice)
 {
-	return (int64_t)slice_us[MAX(MIN(nice, NICE_MAX), NICE_MIN) - NICE_MIN] * (int64_t)NS_PER_US;
+	return (int64_t)slice_us[MAX(MIN(nice, NICE_MAX), NICE_MIN) - NICE_MIN] *
+	       (int64_t)NS_PER_US;
 }
 
 int run_queue_nice(const struct task *task)
@@ -247,7 +248,7 @@ struct task *run_queue_steal(struct run_queue *queue)
 
 		if (!other)
 			return NULL;
-		untried &= ~(1ull << (other - run_queues)); /* all there may be bound to other processors */
+		untried &= ~(1ull << (other - run_queues)); /* all bound elsewhere, perhaps */
 		if (!spin_trylock(&other->lock))
 			continue;
 		task = steal_from(other, queue, idle);

@@ -568,7 +568,8 @@ noreturn_fn void sched_idle(void)
 	for (;;) {
 		irq_disable();
 		if (!cpu_read(need_resched))
-			__asm__ volatile("sti; hlt" : : : "memory"); /* STI takes effect after HLT began */
+			/* STI takes effect when HLT has begun: no interrupt comes in between. */
+			__asm__ volatile("sti; hlt" : : : "memory");
 		irq_enable();
 		schedule();
 	}

@@ -65,7 +65,8 @@ unsigned backtrace_collect(uintptr_t rbp, uintptr_t *chain, unsigned max)
 	while (depth < max && is_kernel_stack(rbp)) {
 		const uintptr_t *frame = (const uintptr_t *)rbp;
 
-		if (frame[1] < (uintptr_t)kernel_text_begin || frame[1] >= (uintptr_t)kernel_text_end)
+		if (frame[1] < (uintptr_t)kernel_text_begin ||
+		    frame[1] >= (uintptr_t)kernel_text_end)
 			break;
 		chain[depth++] = frame[1];
 		if (frame[0] <= rbp)

@@ -10,8 +10,8 @@
 const char *symbol_find(uintptr_t address, uintptr_t *offset);
 
 /*
- * Logs the call chain that starts at frame pointer `rbp`: one line per caller, innermost first. Stops
- * at anything that does not look like a kernel stack.
+ * Logs the call chain that starts at frame pointer `rbp`: one line per caller, innermost first.
+ * Stops at anything that does not look like a kernel stack.
  */
 void backtrace_log(uintptr_t rbp);
 /* The same chain as addresses, at most `max`; how many there are. Any context. */

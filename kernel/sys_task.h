@@ -9,7 +9,9 @@
 /* kernel/fork.c. The order of clone's arguments is x86_64's. */
 long sys_clone(uint64_t flags, uintptr_t stack, uintptr_t parent_tid, uintptr_t child_tid,
 	       uintptr_t tls);
-/* `args` is a struct clone_args of that size (clone(2)); E2BIG where it says more than stos knows. */
+/*
+ * `args` is a struct clone_args of that size (clone(2)); E2BIG where it says more than stos knows.
+ */
 long sys_clone3(uintptr_t args, size_t size);
 long sys_fork(void);
 long sys_vfork(void);

@@ -93,7 +93,8 @@ static seldom_fn long syscall_missing(uint64_t number)
 	}
 	spin_unlock(&missing_lock);
 	if (!known)
-		log_info("%s[%d]: system call %lu is not there (ENOSYS)", task->name, task->tid, number);
+		log_info("%s[%d]: system call %lu is not there (ENOSYS)", task->name, task->tid,
+			 number);
 	return -ENOSYS;
 }
 

@@ -35,7 +35,8 @@ static void task_init(struct task *task, struct process *process, const char *na
 {
 	atomic_init(&task->refs, 1);
 	atomic_init(&task->state, TASK_SLEEPING);
-	atomic_init(&task->cpu, cpu_read(id)); /* it can be found, and its affinity set, before it starts */
+	/* It can be found, and its affinity set, before it starts. */
+	atomic_init(&task->cpu, cpu_read(id));
 	task->process = process;
 	settings_inherit(task, current_task());
 	task->started_ns = time_monotonic_ns();

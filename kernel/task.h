@@ -4,8 +4,8 @@
  * A task is what the scheduler runs: registers, a kernel stack, a signal mask, a thread id. A
  * process is what wait and kill see: a process id, parent and children, handlers, limits,
  * descriptors. Field keys: [I] set once, [T] the owning task only, [A] atomic,
- * [R] the lock of the run queue `cpu` names, [P] task_tree_lock, [S] process->signal_lock, [PS] both to write, either
- * to read.
+ * [R] the lock of the run queue `cpu` names, [P] task_tree_lock, [S] process->signal_lock, [PS]
+ * both to write, either to read.
  *
  * References. A task is born with one, which belongs to its life: the scheduler drops it
  * (task_put) after it has switched away from a TASK_DEAD task for the last time. Each task holds
@@ -46,16 +46,16 @@ enum task_state { TASK_RUNNABLE, TASK_SLEEPING, TASK_STOPPED, TASK_DEAD };
 
 struct task {
 	uint8_t fpu_state[FPU_STATE_SIZE] __attribute__((aligned(16))); /* [T] */
-	_Atomic bool signal_pending;    /* a signal may be deliverable: look before going to user mode */
+	_Atomic bool signal_pending;    /* look for signals before going to user mode */
 	uintptr_t kernel_stack_pointer; /* saved by task_switch */
 	uintptr_t kernel_stack;         /* [I] lowest address */
 	struct trap_frame *user_frame;  /* [I] the user's registers, at the stack's top */
 	uintptr_t fs_base;              /* [T] user's FS base (TLS) */
 	uintptr_t gs_base;              /* [T] user's GS base */
 	_Atomic uint32_t refs;
-	int tid;                        /* [P] changes only when a thread other than the first execs */
+	int tid;                        /* [P] changes only when a later thread execs */
 	struct process *process;        /* [I] */
-	struct mem_space *space;        /* [T] written, others under task_tree_lock; NULL: kernel task or dead */
+	struct mem_space *space;        /* [T] written, others [P]; NULL: kernel task or dead */
 	char name[TASK_NAME_SIZE];      /* [T] */
 
 	/* scheduling */
@@ -76,7 +76,7 @@ struct task {
 	uint64_t started_ns;
 
 #ifdef STOS_CHECK
-	struct lock_record sleep_held[HELD_SLEEPING_MAX]; /* [T] sleeping locks held (lock_check.h) */
+	struct lock_record sleep_held[HELD_SLEEPING_MAX]; /* [T] sleeping locks (lock_check.h) */
 	uint32_t sleep_held_count;
 	struct alloc_failure {
 		uint64_t first, count; /* of the allocations that fail; first 0: none */
@@ -117,7 +117,7 @@ struct process {
 	unsigned thread_count;          /* [PS] alive */
 	unsigned exiting_count;         /* [S] of them, on their way out (exit.c) */
 	_Atomic uint32_t unfinished;    /* threads that have not left their processor for good */
-	struct wait_queue thread_event; /* a thread ended, or was finished: exec and wait4 sleep here */
+	struct wait_queue thread_event; /* a thread ended, or was finished: for exec and wait4 */
 	struct process *parent;         /* [P] */
 	_Atomic int parent_pid;         /* [P] to write: getppid asks often */
 	struct list_node children;      /* [P] */
@@ -158,8 +158,10 @@ struct process {
 	struct interval_timer timer;     /* alarm(2), setitimer(2) */
 	uint64_t dead_user_ns, dead_system_ns;     /* [P] of threads that ended */
 	uint64_t child_user_ns, child_system_ns;   /* [P] of children waited for */
-	uint64_t child_minor_faults, child_major_faults, dead_minor_faults, dead_major_faults; /* [P] */
-	uint64_t dead_voluntary, dead_involuntary, child_voluntary, child_involuntary; /* [P] switches */
+	uint64_t child_minor_faults, child_major_faults; /* [P] */
+	uint64_t dead_minor_faults, dead_major_faults;   /* [P] */
+	uint64_t dead_voluntary, dead_involuntary;       /* [P] switches */
+	uint64_t child_voluntary, child_involuntary;     /* [P] */
 	uint64_t peak_pages, child_peak_pages; /* [P] most ever resident, of spaces already left */
 	uint64_t started_ns;
 };
@@ -213,8 +215,9 @@ bool process_in_group(uint32_t gid);
 bool process_is_root(void);
 
 /*
- * The calling process may look into `target`'s memory and change it: it is the same, it is root, or all
- * of the target's ids are its own and the target may be dumped (ptrace(2), PTRACE_MODE_ATTACH_REALCREDS).
+ * The calling process may look into `target`'s memory and change it: it is the same, it is root, or
+ * all of the target's ids are its own and the target may be dumped (ptrace(2),
+ * PTRACE_MODE_ATTACH_REALCREDS).
  */
 bool process_may_access(const struct process *target);
 

@@ -168,7 +168,7 @@ static void interrupt_handle(const struct trap_frame *frame)
 		lapic_eoi();
 		cross_call_serve();
 		break;
-	case TRAP_KICK: /* that we are here is all: need_resched and signals are looked at on the way out */
+	case TRAP_KICK: /* that we are here is all: need_resched and signals come on the way out */
 		lapic_eoi();
 		break;
 	case TRAP_SPURIOUS: /* wants no acknowledgement: SDM vol. 3, 11.9 */
@@ -211,8 +211,8 @@ void trap_dispatch(struct trap_frame *frame)
 		exception_signal(frame);
 		irq_disable();
 	} else {
-		panic_with_frame(frame, "%s in the kernel, error code %#lx", trap_name(frame->vector),
-				 frame->error_code);
+		panic_with_frame(frame, "%s in the kernel, error code %#lx",
+				 trap_name(frame->vector), frame->error_code);
 	}
 }
 

@@ -45,7 +45,7 @@ enum trap_vector {
 	TRAP_IRQ_BASE = 32,    /* the 16 interrupt lines of old */
 	TRAP_DEVICE_BASE = 48, /* message-signalled interrupts */
 	TRAP_TIMER = 0xf0,     /* local APIC timer */
-	TRAP_KICK = 0xf1,      /* another processor wants this one to look around (processor_kick) */
+	TRAP_KICK = 0xf1,      /* another processor wants this one to look (processor_kick) */
 	TRAP_CROSS_CALL = 0xf2, /* ... to run something (kernel/base/cross_call.h) */
 	TRAP_SPURIOUS = 0xff,
 	TRAP_COUNT = 256,

@@ -1,8 +1,8 @@
 /*
  * kernel/ubsan.c - what gcc's -fsanitize=undefined calls: only in the UBSan build (./stos --ubsan).
  *
- * Undefined behaviour in the kernel is our own mistake: panic with the place. The names and the data,
- * which always begin with the location, are gcc's libsanitizer interface (ubsan_handlers.h).
+ * Undefined behaviour in the kernel is our own mistake: panic with the place. The names and the
+ * data, which always begin with the location, are gcc's libsanitizer interface (ubsan_handlers.h).
  */
 #include <kernel/base/panic.h>
 
@@ -15,7 +15,8 @@ struct ubsan_location {
 	void __ubsan_handle_##name(const struct ubsan_location *at __VA_OPT__(, ) __VA_ARGS__);    \
 	void __ubsan_handle_##name(const struct ubsan_location *at __VA_OPT__(, ) __VA_ARGS__)     \
 	{                                                                                          \
-		panic("undefined behaviour: %s at %s:%u:%u", what, at->file, at->line, at->column); \
+		panic("undefined behaviour: %s at %s:%u:%u", what, at->file, at->line,             \
+		      at->column);                                                                 \
 	}
 
 #define ONE __attribute__((unused)) uintptr_t a

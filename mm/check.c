@@ -1,7 +1,8 @@
 /*
  * mm/check.c - walks a whole space and checks what must always hold (docs/architecture.md).
  *
- * In the checking build only; mm/check.h says when. Panics at the first violation, with the address.
+ * In the checking build only; mm/check.h says when. Panics at the first violation, with the
+ * address.
  *
  * The space is locked, which keeps everybody out but truncate and write-back, on other
  * processors: those come by the objects of the zones. What they do to a leaf they do under its
@@ -27,7 +28,7 @@ struct space_check {
 	struct page_table_visitor visitor;
 	struct mem_space *space;
 	uint64_t anon, file, shmem, tables;
-	uint32_t object_below; /* bit n: the table of level n being walked maps a zone with an object */
+	uint32_t object_below; /* bit n: the table of level n maps a zone with an object */
 };
 
 /* Write-back makes a page clean before its entries read-only. */
@@ -36,18 +37,25 @@ static bool is_dirty(const struct frame *frame)
 	return frame_state(frame) & (FRAME_DIRTY | FRAME_WRITEBACK);
 }
 
-/* The page of the zone's object that belongs at the address; one that truncate cut off is on its way out. */
-static void check_cached(struct space_check *check, uintptr_t address, const struct frame *frame, const struct mem_zone *zone)
+/*
+ * The page of the zone's object that belongs at the address; one that truncate cut off is on its
+ * way out.
+ */
+static void check_cached(struct space_check *check, uintptr_t address, const struct frame *frame,
+			 const struct mem_zone *zone)
 {
 	const struct mem_object *object = __atomic_load_n(&frame->object, __ATOMIC_RELAXED);
 
 	check->file++;
 	check->shmem += (frame_state(frame) & FRAME_SHMEM) != 0;
-	if (object && (object != zone->object || frame->index != (zone->offset + (address - zone->beg)) >> PAGE_SHIFT))
-		mem_check_failed("%#lx maps page %lu of another object or place", address, frame->index);
+	if (object && (object != zone->object ||
+		       frame->index != (zone->offset + (address - zone->beg)) >> PAGE_SHIFT))
+		mem_check_failed("%#lx maps page %lu of another object or place", address,
+				 frame->index);
 	/* The entry's and, as long as it is in the cache, the cache's. */
 	if (object && frame_refs(frame) < 2)
-		mem_check_failed("%#lx maps a cached frame with %u references", address, frame_refs(frame));
+		mem_check_failed("%#lx maps a cached frame with %u references", address,
+				 frame_refs(frame));
 }
 
 static void check_rights(uintptr_t address, struct page_entry entry, const struct mem_zone *zone)
@@ -60,7 +68,8 @@ static void check_rights(uintptr_t address, struct page_entry entry, const struc
 		mem_check_failed("%#lx is executable, its zone is not", address);
 }
 
-static void check_present(struct space_check *check, uintptr_t address, struct page_entry entry, const struct mem_zone *zone)
+static void check_present(struct space_check *check, uintptr_t address, struct page_entry entry,
+			  const struct mem_zone *zone)
 {
 	enum frame_kind kind = frame_kind(entry.frame);
 
@@ -82,7 +91,8 @@ static void check_present(struct space_check *check, uintptr_t address, struct p
 		mem_check_failed("%#lx writes to a cached frame of a private zone", address);
 }
 
-static void check_entry(struct page_table_visitor *visitor, uintptr_t address, struct page_entry entry)
+static void check_entry(struct page_table_visitor *visitor, uintptr_t address,
+			struct page_entry entry)
 {
 	struct space_check *check = container_of(visitor, struct space_check, visitor);
 	struct mem_zone *zone = mem_zone_find(&check->space->zones, address);
@@ -113,27 +123,30 @@ static void check_entry(struct page_table_visitor *visitor, uintptr_t address, s
 	}
 }
 
-static void check_table(struct page_table_visitor *visitor, uintptr_t address, struct frame *table, struct table_place place)
+static void check_table(struct page_table_visitor *visitor, uintptr_t address, struct frame *table,
+			struct table_place place)
 {
 	struct space_check *check = container_of(visitor, struct space_check, visitor);
 	unsigned level = place.level;
 
 	check->tables++;
 	if (!place.writable)
-		mem_check_failed("table of level %u at %#lx is reached through an entry without rights", level,
-				 address);
+		mem_check_failed(
+			"table of level %u at %#lx is reached through an entry without rights",
+			level, address);
 	if (frame_kind(table) != FRAME_TABLE || frame_refs(table) != 1)
-		mem_check_failed("table of level %u at %#lx has kind %d, %u references", level, address,
-		      frame_kind(table), frame_refs(table));
+		mem_check_failed("table of level %u at %#lx has kind %d, %u references", level,
+				 address, frame_kind(table), frame_refs(table));
 	/* Below comes first: what a child is marked with, its parents are. */
 	if ((check->object_below & 1u << level) && !(frame_state(table) & FRAME_HAS_OBJECT))
-		mem_check_failed("table of level %u at %#lx holds an object's entries unmarked", level, address);
+		mem_check_failed("table of level %u at %#lx holds an object's entries unmarked",
+				 level, address);
 	if (frame_state(table) & FRAME_HAS_OBJECT)
 		check->object_below |= 1u << (level + 1);
 	check->object_below &= ~(1u << level);
 	if (table->index != place.used)
-		mem_check_failed("table of level %u at %#lx says %lu entries, has %u", level, address,
-				 table->index, place.used);
+		mem_check_failed("table of level %u at %#lx says %lu entries, has %u", level,
+				 address, table->index, place.used);
 }
 
 static void check_neighbours(struct mem_space *space)
@@ -164,7 +177,8 @@ static void check_neighbours(struct mem_space *space)
 static void check_count(const char *what, uint64_t seen, uint64_t counted, uint64_t counted_after)
 {
 	if (seen > counted || seen < counted_after)
-		mem_check_failed("%lu %s, counted %lu, now %lu", seen, what, counted, counted_after);
+		mem_check_failed("%lu %s, counted %lu, now %lu", seen, what, counted,
+				 counted_after);
 }
 
 void mem_space_check(struct mem_space *space)
@@ -188,7 +202,8 @@ void mem_space_check(struct mem_space *space)
 	if (!kernel_map_is_in(phys_to_virt(space->root)))
 		mem_check_failed("a root table has lost the kernel's half");
 	if (check.tables != atomic_load(&space->table_pages))
-		mem_check_failed("%lu tables, counted %lu", check.tables, atomic_load(&space->table_pages));
+		mem_check_failed("%lu tables, counted %lu", check.tables,
+				 atomic_load(&space->table_pages));
 	rw_write_unlock(&space->lock);
 }
 
@@ -238,8 +253,8 @@ void mem_check_everything(void)
 }
 
 /*
- * Stopping everybody is dear, and need not be done each time: what a call takes is counted, and here it must
- * have given it back.
+ * Stopping everybody is dear, and need not be done each time: what a call takes is counted, and
+ * here it must have given it back.
  */
 #define CALLS_PER_LOOK 64
 

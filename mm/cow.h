@@ -15,5 +15,8 @@ must_check struct frame *cow_copy(const struct frame *from);
 enum fault_result cow_break(struct page_slot *slot, const struct mem_zone *zone,
 			    struct frame **frame, enum fault_outcome *outcome);
 
-/* mem_map.c: a stack grows down to cover addr, if its limit and the gap below allow. FAULT_RETRY or FAULT_NO_ZONE. */
+/*
+ * mem_map.c: a stack grows down to cover addr, if its limit and the gap below allow. FAULT_RETRY or
+ * FAULT_NO_ZONE.
+ */
 enum fault_result stack_grow(struct mem_space *space, uintptr_t addr);

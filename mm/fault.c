@@ -72,14 +72,16 @@ static uint64_t zone_page_index(const struct mem_zone *zone, uintptr_t address)
 	return (zone->offset + (address - zone->beg)) >> PAGE_SHIFT;
 }
 
-static void note_frame(struct fault_attempt *attempt, enum fault_outcome outcome, const struct frame *frame)
+static void note_frame(struct fault_attempt *attempt, enum fault_outcome outcome,
+		       const struct frame *frame)
 {
 	attempt->outcome = outcome;
 	attempt->frame_phys = frame_phys(frame);
 }
 
 /* Remembers which page is wanted, so that it can be loaded or dirtied without the space's lock. */
-static enum fault_result ask_for(struct fault_attempt *attempt, struct mem_zone *zone, uint64_t index, enum fault_result what)
+static enum fault_result ask_for(struct fault_attempt *attempt, struct mem_zone *zone,
+				 uint64_t index, enum fault_result what)
 {
 	mem_object_get(zone->object);
 	attempt->object = zone->object;
@@ -89,7 +91,8 @@ static enum fault_result ask_for(struct fault_attempt *attempt, struct mem_zone 
 
 /* ---- private anonymous memory ---- */
 
-static enum fault_result fill_anonymous(struct fault_attempt *attempt, struct mem_zone *zone, struct page_slot *slot)
+static enum fault_result fill_anonymous(struct fault_attempt *attempt, struct mem_zone *zone,
+					struct page_slot *slot)
 {
 	struct frame *frame;
 
@@ -125,14 +128,15 @@ static bool past_end(const struct mem_zone *zone, uintptr_t address)
 }
 
 /*
- * Where memory is the file, nobody waits to hear of a page's first write: a read may map it writable, and
- * the write needs no fault of its own.
+ * Where memory is the file, nobody waits to hear of a page's first write: a read may map it
+ * writable, and the write needs no fault of its own.
  */
 static bool writable_at_once(const struct mem_zone *zone)
 {
 	const struct mem_operations *ops = zone->object->ops;
 
-	return (zone->flags & ZONE_SHARED) && (zone->prot & PROT_WRITE) && ops->in_memory && !ops->dirty;
+	return (zone->flags & ZONE_SHARED) && (zone->prot & PROT_WRITE) && ops->in_memory &&
+	       !ops->dirty;
 }
 
 /* How far a read fault looks behind its page: not beyond the table, the zone and the object. */
@@ -171,9 +175,11 @@ static void fault_around(struct mem_zone *zone, const struct page_slot *slot)
  * our entry or we find the page clean.
  */
 static enum fault_result map_shared_writable(struct fault_attempt *attempt, struct mem_zone *zone,
-					     struct page_slot *slot, struct frame *frame, bool mapped)
+					     struct page_slot *slot, struct frame *frame,
+					     bool mapped)
 {
-	if (zone->object->ops->dirty && attempt->prepared != frame && !(frame_state(frame) & FRAME_DIRTY)) {
+	if (zone->object->ops->dirty && attempt->prepared != frame &&
+	    !(frame_state(frame) & FRAME_DIRTY)) {
 		if (!mapped)
 			frame_put(frame);
 		return ask_for(attempt, zone, frame->index, FAULT_MUST_DIRTY);
@@ -188,8 +194,8 @@ static enum fault_result map_shared_writable(struct fault_attempt *attempt, stru
 }
 
 /* A private store: the device's page, if it is mapped already, makes way for an anonymous copy. */
-static enum fault_result copy_device(struct fault_attempt *attempt, struct mem_zone *zone, struct page_slot *slot,
-				     const struct device_page *page)
+static enum fault_result copy_device(struct fault_attempt *attempt, struct mem_zone *zone,
+				     struct page_slot *slot, const struct device_page *page)
 {
 	struct frame *copy = frame_alloc(FRAME_ANON);
 
@@ -203,22 +209,26 @@ static enum fault_result copy_device(struct fault_attempt *attempt, struct mem_z
 	return FAULT_DONE;
 }
 
-static enum fault_result map_device(struct fault_attempt *attempt, struct mem_zone *zone, struct page_slot *slot)
+static enum fault_result map_device(struct fault_attempt *attempt, struct mem_zone *zone,
+				    struct page_slot *slot)
 {
 	bool private = zone->flags & ZONE_PRIVATE;
 	struct device_page page = {0};
 
-	if (zone->object->ops->map_device(zone->object, zone_page_index(zone, slot->address), &page))
+	if (zone->object->ops->map_device(zone->object, zone_page_index(zone, slot->address),
+					  &page))
 		return FAULT_NO_PAGE;
 	if (private && attempt->fault->access == PROT_WRITE)
 		return copy_device(attempt, zone, slot, &page);
-	page_slot_install_device(slot, &page, private ? zone->prot & ~(uint32_t)PROT_WRITE : zone->prot);
+	page_slot_install_device(slot, &page,
+				 private ? zone->prot & ~(uint32_t)PROT_WRITE : zone->prot);
 	attempt->outcome = OUTCOME_DEVICE;
 	attempt->frame_phys = page.phys;
 	return FAULT_DONE;
 }
 
-static enum fault_result fill_from_object(struct fault_attempt *attempt, struct mem_zone *zone, struct page_slot *slot)
+static enum fault_result fill_from_object(struct fault_attempt *attempt, struct mem_zone *zone,
+					  struct page_slot *slot)
 {
 	bool write = attempt->fault->access == PROT_WRITE;
 	struct frame *frame;
@@ -230,7 +240,8 @@ static enum fault_result fill_from_object(struct fault_attempt *attempt, struct 
 		return map_device(attempt, zone, slot);
 	frame = cached_page(zone, slot->address);
 	if (!frame)
-		return ask_for(attempt, zone, zone_page_index(zone, slot->address), FAULT_MUST_LOAD);
+		return ask_for(attempt, zone, zone_page_index(zone, slot->address),
+			       FAULT_MUST_LOAD);
 	if (write && (zone->flags & ZONE_SHARED))
 		return map_shared_writable(attempt, zone, slot, frame, false);
 	if (write) {
@@ -262,7 +273,8 @@ static bool entry_permits(const struct page_entry *entry, uint32_t access)
 	return access != PROT_EXEC || entry->executable;
 }
 
-static enum fault_result resolve_slot(struct fault_attempt *attempt, struct mem_zone *zone, struct page_slot *slot)
+static enum fault_result resolve_slot(struct fault_attempt *attempt, struct mem_zone *zone,
+				      struct page_slot *slot)
 {
 	struct page_entry entry;
 	enum fault_result result;
@@ -288,7 +300,8 @@ static enum fault_result resolve_slot(struct fault_attempt *attempt, struct mem_
 /* The zone of the address, or what else the address may be. */
 static enum fault_result find_zone(struct fault_attempt *attempt, struct mem_zone **zone)
 {
-	struct mem_zone *found = mem_zone_find_from(&attempt->space->zones, attempt->fault->address);
+	struct mem_zone *found =
+		mem_zone_find_from(&attempt->space->zones, attempt->fault->address);
 
 	if (!found)
 		return FAULT_NO_ZONE;
@@ -371,12 +384,13 @@ static enum fault_result fault_find_memory(const struct fault *fault)
 {
 	if (signal_fatal_pending(current_task()))
 		return FAULT_KILLED;
-	return mem_pressure_relieve(!(fault->error_code & FAULT_CODE_USER)) ? FAULT_RETRY : FAULT_NO_MEMORY;
+	return mem_pressure_relieve(!(fault->error_code & FAULT_CODE_USER)) ? FAULT_RETRY
+									    : FAULT_NO_MEMORY;
 }
 
 /*
- * As Linux's mm_account_fault: /proc/vmstat counts SIGBUS too, getrusage(2) only what was mapped, and
- * neither a look by the kernel at a page that is there.
+ * As Linux's mm_account_fault: /proc/vmstat counts SIGBUS too, getrusage(2) only what was mapped,
+ * and neither a look by the kernel at a page that is there.
  */
 static void count_fault(const struct fault_attempt *attempt, enum fault_result result)
 {

@@ -43,7 +43,8 @@ void fault_ring_init(void)
 {
 	char value[16];
 
-	trace_to_console = cmdline_get("trace", value, sizeof(value)) && strcmp(value, "faults") == 0;
+	trace_to_console =
+		cmdline_get("trace", value, sizeof(value)) && strcmp(value, "faults") == 0;
 }
 
 int fault_event_print(char *buf, size_t size, const struct fault_event *event)
@@ -52,9 +53,10 @@ int fault_event_print(char *buf, size_t size, const struct fault_event *event)
 
 	if (event->tid != event->pid)
 		snprintf(thread, sizeof(thread), "/%d", event->tid);
-	return snprintf(buf, size, "%s[%d%s] trap 14 error %#x cpu %u rip %#lx address %#lx: %s, frame %#lx",
-			event->name, event->pid, thread, event->error_code, event->cpu, event->rip, event->address,
-			fault_outcome_name(event->outcome), event->frame);
+	return snprintf(buf, size,
+			"%s[%d%s] trap 14 error %#x cpu %u rip %#lx address %#lx: %s, frame %#lx",
+			event->name, event->pid, thread, event->error_code, event->cpu, event->rip,
+			event->address, fault_outcome_name(event->outcome), event->frame);
 }
 
 /* This processor's, made by its first fault; NULL without memory. Preemption is off. */

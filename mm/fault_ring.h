@@ -2,8 +2,8 @@
  * mm/fault_ring.h - the last faults of each processor: a flight recorder.
  *
  * Always on: one fixed-size event per fault. Read through /proc/<pid>/faults, by the panic
- * report and by gdb (fault_rings). With `trace=faults` on the kernel's command line each event is also a
- * line on the console.
+ * report and by gdb (fault_rings). With `trace=faults` on the kernel's command line each event is
+ * also a line on the console.
  */
 #pragma once
 

@@ -34,7 +34,7 @@
 struct frame_cache {
 	alignas(64) struct spinlock lock;
 	uint32_t count;                /* [lock] */
-	int64_t kinds[FRAME_ZERO + 1]; /* frames that became this kind here - that ceased to be [lock] */
+	int64_t kinds[FRAME_ZERO + 1]; /* became this kind here - ceased to be it [lock] */
 	struct frame *frames[FRAME_CACHE_SIZE]; /* [lock] */
 };
 
@@ -186,8 +186,8 @@ struct frame *frame_alloc(enum frame_kind kind)
 }
 
 /*
- * 16 bytes at a time, which only the user's registers can: one is put aside. A switch in between would
- * save it as the user's, and a kernel task would not get its own back: preemption is off.
+ * 16 bytes at a time, which only the user's registers can: one is put aside. A switch in between
+ * would save it as the user's, and a kernel task would not get its own back: preemption is off.
  */
 void frame_clear(struct frame *frame)
 {

@@ -62,7 +62,7 @@ struct frame {
  * smaller one just before may still add or subtract a little: the one that crossed the line
  * moves the count to FRAME_REFS_PINNED, further from both ends than they can carry it.
  */
-#define FRAME_REFS_SATURATED 0xc0000000u /* from here on a count no longer moves: leak, never reuse */
+#define FRAME_REFS_SATURATED 0xc0000000u /* from here a count no longer moves: leak, never reuse */
 #define FRAME_REFS_PINNED 0xe0000000u    /* where a saturated count is put: far from both ends */
 #define FRAME_ORDER_MAX 10               /* largest buddy block: 2^10 pages, 4 MiB */
 
@@ -128,8 +128,8 @@ static inline uint32_t frame_refs(const struct frame *frame)
 }
 
 /*
- * How many page-table entries refer to an ANON or CACHE frame, as its references tell: one too many for each
- * passing holder. 0 for the zero frame.
+ * How many page-table entries refer to an ANON or CACHE frame, as its references tell: one too many
+ * for each passing holder. 0 for the zero frame.
  */
 uint32_t frame_map_count(const struct frame *frame);
 

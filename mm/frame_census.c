@@ -1,8 +1,8 @@
 /*
  * mm/frame_census.c - counts cached frames by use, for /proc/meminfo and /proc/vmstat.
  *
- * Faults and file calls keep no such counters: they would pay for them each time; here one reader pays,
- * with a walk of the frame array.
+ * Faults and file calls keep no such counters: they would pay for them each time; here one reader
+ * pays, with a walk of the frame array.
  *
  * Tests: tests/guest/smaps.c.
  */

@@ -4,7 +4,7 @@
 #include <mm/frame.h>
 
 struct frame_census {
-	uint64_t file, shmem;      /* pages of files that are also elsewhere; of those in memory only */
+	uint64_t file, shmem;      /* pages of files kept elsewhere too; of those that are not */
 	uint64_t mapped;           /* of both, those that some page table refers to */
 	uint64_t dirty, writeback; /* of `file` */
 };

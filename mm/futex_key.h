@@ -13,4 +13,5 @@ struct futex_key {
 };
 
 /* `shared`: the caller did not say FUTEX_PRIVATE. 0, or -EFAULT where nothing is mapped. Sleeps. */
-must_check int mem_futex_key(struct mem_space *space, uintptr_t addr, bool shared, struct futex_key *key);
+must_check int mem_futex_key(struct mem_space *space, uintptr_t addr, bool shared,
+			     struct futex_key *key);

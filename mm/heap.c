@@ -31,7 +31,8 @@
 
 
 static struct spinlock caches_lock = SPINLOCK_INIT(RANK_CACHES);
-static struct list_node caches GUARDED_BY(caches_lock) = LIST_INIT(caches); /* by object_cache.caches */
+/* By object_cache.caches. */
+static struct list_node caches GUARDED_BY(caches_lock) = LIST_INIT(caches);
 
 static const struct {
 	const char *name;

@@ -50,8 +50,9 @@ static void early_consider(struct memory_range range, const struct memory_range 
 		if (!overlaps(block, range.beg, range.end))
 			continue;
 		if (block->beg > range.beg)
-			early_consider((struct memory_range){range.beg, PAGE_ALIGN_DOWN(block->beg)}, image,
-				       at + 1, best);
+			early_consider(
+				(struct memory_range){range.beg, PAGE_ALIGN_DOWN(block->beg)},
+				image, at + 1, best);
 		range.beg = MIN(PAGE_ALIGN_UP(block->end), range.end);
 	}
 	if (range.end > range.beg && range.end - range.beg > best->end - best->beg)
@@ -65,8 +66,9 @@ static void early_find(void)
 	struct memory_range best = {0};
 
 	for (size_t i = 0; i < boot_info.usable_count; i++) {
-		struct memory_range range = {PAGE_ALIGN_UP(boot_info.usable[i].beg),
-					     PAGE_ALIGN_DOWN(MIN(boot_info.usable[i].end, EARLY_LIMIT))};
+		struct memory_range range = {
+			PAGE_ALIGN_UP(boot_info.usable[i].beg),
+			PAGE_ALIGN_DOWN(MIN(boot_info.usable[i].end, EARLY_LIMIT))};
 
 		early_consider(range, &image, 0, &best);
 	}
@@ -319,7 +321,8 @@ uintptr_t kernel_stack_alloc(void)
 		long slot = stack_slot_take();
 
 		if (slot >= 0) {
-			stack = KERNEL_MAP_BASE + (uintptr_t)slot * STACK_SLOT_SIZE + KERNEL_STACK_SIZE;
+			stack = KERNEL_MAP_BASE + (uintptr_t)slot * STACK_SLOT_SIZE +
+				KERNEL_STACK_SIZE;
 			if (!stack_map(stack)) {
 				stack_slot_give(stack);
 				stack = 0;
@@ -350,7 +353,8 @@ void kernel_stacks_trim(void)
 
 bool kernel_map_is_in(const void *root)
 {
-	return memcmp((const uint64_t *)root + 256, (uint64_t *)phys_to_virt(kernel_root) + 256, PAGE_SIZE / 2) == 0;
+	return memcmp((const uint64_t *)root + 256, (uint64_t *)phys_to_virt(kernel_root) + 256,
+		      PAGE_SIZE / 2) == 0;
 }
 
 #ifdef STOS_CHECK
@@ -369,7 +373,8 @@ static void check_table(const uint64_t *table, unsigned level, uintptr_t base, u
 		if (!(table[i] & PAGE_PRESENT))
 			continue;
 		if (level > 1 && !(table[i] & PAGE_LARGE)) {
-			check_table(phys_to_virt(table[i] & PAGE_FRAME_MASK), level - 1, address, below);
+			check_table(phys_to_virt(table[i] & PAGE_FRAME_MASK), level - 1, address,
+				    below);
 			continue;
 		}
 		if ((below & PAGE_WRITABLE) && !(below & PAGE_NX))

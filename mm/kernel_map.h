@@ -22,8 +22,8 @@ extern phys_t kernel_root;
 void kernel_map_copy_upper_half(void *root);
 
 /*
- * Tables for a processor that has just been started: the kernel's own, and the first 2 MiB where they
- * are. `where`: three pages of low RAM, for good. Returns the root.
+ * Tables for a processor that has just been started: the kernel's own, and the first 2 MiB where
+ * they are. `where`: three pages of low RAM, for good. Returns the root.
  */
 phys_t kernel_map_start_tables(phys_t where);
 
@@ -36,8 +36,8 @@ void kernel_stack_free(uintptr_t stack);
 /* Gives back the free stacks that are kept for reuse. */
 void kernel_stacks_trim(void);
 /*
- * mem_check_failed (mm/check.h) where a page of the kernel's half is writable and executable, or open to
- * user mode.
+ * mem_check_failed (mm/check.h) where a page of the kernel's half is writable and executable, or
+ * open to user mode.
  */
 void kernel_map_check(void);
 /* The upper half of this root table is the kernel's. */

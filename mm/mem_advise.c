@@ -133,10 +133,12 @@ static int advise_will_need(struct advice *advice, struct mem_zone *zone) NO_THR
 }
 
 /* A hole in the file, which a device refuses, or in shared memory that has none. */
-static int remove_bytes(struct file *file, struct mem_object *object, uint64_t offset, uint64_t length)
+static int remove_bytes(struct file *file, struct mem_object *object, uint64_t offset,
+			uint64_t length)
 {
 	if (file && (file->inode->object == object || object->ops->map_device))
-		return file_allocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
+		return file_allocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset,
+				     length);
 	if (!object->ops->in_memory)
 		return -EOPNOTSUPP;
 	mem_object_punch(object, offset >> PAGE_SHIFT, (offset + length - 1) >> PAGE_SHIFT);
@@ -170,7 +172,9 @@ static int advise_remove(struct advice *advice, struct mem_zone *zone) NO_THREAD
 
 typedef int (*advise_zone)(struct advice *advice, struct mem_zone *zone);
 
-/* Every zone is looked up anew: the one before may have been cut or joined, or the space unlocked. */
+/*
+ * Every zone is looked up anew: the one before may have been cut or joined, or the space unlocked.
+ */
 static int advise_zones(struct advice *advice, uintptr_t at, uintptr_t end, advise_zone visit)
 {
 	int hole = 0, error;
@@ -213,8 +217,12 @@ static int advise_writing(struct advice *advice, uintptr_t beg, uintptr_t end, a
 	return error;
 }
 
-/* The part of [at, end) to populate next ends at *stop: 0, or why it cannot be (madvise(2), ERRORS). */
-static int next_to_populate(struct mem_space *space, uintptr_t at, uintptr_t end, uint32_t prot, uintptr_t *stop)
+/*
+ * The part of [at, end) to populate next ends at *stop: 0, or why it cannot be (madvise(2),
+ * ERRORS).
+ */
+static int next_to_populate(struct mem_space *space, uintptr_t at, uintptr_t end, uint32_t prot,
+			    uintptr_t *stop)
 {
 	const struct mem_zone *zone;
 	int error = 0;
@@ -223,7 +231,7 @@ static int next_to_populate(struct mem_space *space, uintptr_t at, uintptr_t end
 	zone = mem_zone_find(&space->zones, at); /* no stack grows */
 	if (!zone)
 		error = -ENOMEM;
-	else if (zone_is_device(zone) || !(zone->prot & prot)) /* even if the processor would read it */
+	else if (zone_is_device(zone) || !(zone->prot & prot)) /* even if it can be read */
 		error = -EINVAL;
 	else
 		*stop = MIN(zone->end, end);

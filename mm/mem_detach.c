@@ -2,8 +2,8 @@
  * mm/mem_detach.c - unmapping what is left of one mapping of a file, by where the mapping began:
  * shmdt(2) (fs/sysv_shm.c).
  *
- * Parts may have been unmapped, moved or covered since. What is left, in its place, are the zones of
- * one open file whose offset is their distance from the beginning.
+ * Parts may have been unmapped, moved or covered since. What is left, in its place, are the zones
+ * of one open file whose offset is their distance from the beginning.
  *
  * Locks: the space for writing; the zones end after it was unlocked.
  */

@@ -52,7 +52,8 @@ static bool next_part(struct fill *fill)
 
 static int fill_zones(struct mem_space *space, uintptr_t addr, size_t length, uint32_t only)
 {
-	struct fill fill = {.space = space, .at = addr, .end = addr + PAGE_ALIGN_UP(length), .only = only};
+	struct fill fill = {
+		.space = space, .at = addr, .end = addr + PAGE_ALIGN_UP(length), .only = only};
 	int error = 0;
 
 	while (!error && next_part(&fill)) {
@@ -72,7 +73,9 @@ int mem_fill_locked(struct mem_space *space, uintptr_t addr, size_t length)
 	return fill_zones(space, addr, length, ZONE_LOCKED);
 }
 
-/* mlock(2) names but three errors: what cannot be had is ENOMEM, what memory is lacking for EAGAIN. */
+/*
+ * mlock(2) names but three errors: what cannot be had is ENOMEM, what memory is lacking for EAGAIN.
+ */
 static int lock_error(int error)
 {
 	if (error == -EFAULT || error == -EINVAL)
@@ -80,8 +83,8 @@ static int lock_error(int error)
 	return error == -ENOMEM ? -EAGAIN : error;
 }
 
-static int lock_zone(struct mem_space *space, struct mem_zone **zone, uintptr_t beg, uintptr_t end, uint32_t lock,
-		     struct list_node *ended)
+static int lock_zone(struct mem_space *space, struct mem_zone **zone, uintptr_t beg, uintptr_t end,
+		     uint32_t lock, struct list_node *ended)
 {
 	int64_t pages;
 	int error;
@@ -100,7 +103,8 @@ static int lock_zone(struct mem_space *space, struct mem_zone **zone, uintptr_t 
 }
 
 /* Up to the first hole, which is -ENOMEM. */
-static int lock_zones(struct mem_space *space, uintptr_t beg, uintptr_t end, uint32_t lock, struct list_node *ended)
+static int lock_zones(struct mem_space *space, uintptr_t beg, uintptr_t end, uint32_t lock,
+		      struct list_node *ended)
 {
 	int error = 0;
 
@@ -147,7 +151,8 @@ int mem_lock(struct mem_space *space, uintptr_t addr, size_t length, uint32_t lo
 		return -EPERM;
 	range_error = lock_range(&addr, length, &end);
 	rw_write_lock(&space->lock);
-	if (!over_lock_limit(space, ((end - addr) >> PAGE_SHIFT) - (range_error ? 0 : locked_in(space, addr, end))))
+	if (!over_lock_limit(space, ((end - addr) >> PAGE_SHIFT) -
+					    (range_error ? 0 : locked_in(space, addr, end))))
 		error = range_error ? range_error : lock_zones(space, addr, end, lock, &ended);
 	rw_write_unlock(&space->lock);
 	zones_end(&ended);

@@ -7,8 +7,8 @@
  * Locks: the space for writing during a change. Files and objects of zones that went are let go
  * after it was unlocked (zones_end).
  *
- * Not here: protection (mem_protect.c), moving (mem_remap.c), locking (mem_lock.c), limits (mem_limit.c),
- * filling pages (fault.c).
+ * Not here: protection (mem_protect.c), moving (mem_remap.c), locking (mem_lock.c), limits
+ * (mem_limit.c), filling pages (fault.c).
  */
 #include <fs/file.h>
 #include <kernel/base/errno.h>
@@ -17,7 +17,10 @@
 #include <mm/cow.h>
 #include <mm/mm_private.h>
 
-/* Between a stack and what lies below it, as Linux's stack_guard_gap: 256 pages. A distance, not a zone. */
+/*
+ * Between a stack and what lies below it, as Linux's stack_guard_gap: 256 pages. A distance, not a
+ * zone.
+ */
 #define STACK_GUARD_GAP (256 * PAGE_SIZE)
 
 /* Where MAP_32BIT puts mappings, as Linux does: the second gigabyte. */
@@ -31,7 +34,8 @@ static bool clear_of_stack(const struct mem_space *space, uintptr_t end)
 	return !above || !(above->flags & ZONE_STACK) || above->beg - end >= STACK_GUARD_GAP;
 }
 
-static bool place_is_free(const struct mem_space *space, uintptr_t beg, size_t length, uintptr_t high)
+static bool place_is_free(const struct mem_space *space, uintptr_t beg, size_t length,
+			  uintptr_t high)
 {
 	return length <= high && beg <= high - length &&
 	       !mem_zone_find_overlap(&space->zones, beg, beg + length) &&
@@ -39,7 +43,8 @@ static bool place_is_free(const struct mem_space *space, uintptr_t beg, size_t l
 }
 
 /* The highest free range that keeps its distance from a stack above it; 0: there is none. */
-static uintptr_t highest_place(const struct mem_space *space, size_t length, uintptr_t low, uintptr_t high)
+static uintptr_t highest_place(const struct mem_space *space, size_t length, uintptr_t low,
+			       uintptr_t high)
 {
 	uintptr_t beg;
 
@@ -68,13 +73,18 @@ uintptr_t mem_choose_place(const struct mem_space *space, uintptr_t hint, size_t
 	return beg ? beg : highest_place(space, length, USER_SPACE_BEGIN, USER_SPACE_END);
 }
 
-/* What MAP_SHARED_VALIDATE must know (mmap(2)): what there was before it. MAP_SYNC has no device here. */
+/*
+ * What MAP_SHARED_VALIDATE must know (mmap(2)): what there was before it. MAP_SYNC has no device
+ * here.
+ */
 #define MAP_KNOWN                                                                                  \
 	(MAP_TYPE | MAP_FIXED | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_DENYWRITE | MAP_EXECUTABLE |   \
 	 MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK | MAP_32BIT |   \
 	 MAP_HUGE_2MB | MAP_HUGE_1GB) /* sizes, without MAP_HUGETLB of nothing */
 
-/* mmap(2): EOVERFLOW, EOPNOTSUPP and EINVAL of the flags, which Linux finds once it knows a place. */
+/*
+ * mmap(2): EOVERFLOW, EOPNOTSUPP and EINVAL of the flags, which Linux finds once it knows a place.
+ */
 static int kind_check(size_t length, int flags, const struct file *file, uint64_t offset)
 {
 	int type = flags & MAP_TYPE;
@@ -114,8 +124,8 @@ static int zone_bind_file(struct mem_zone *zone, struct file *file)
 }
 
 /* A zone with everything but its place. Its object, if any, comes with a reference. */
-static int zone_prepare(struct mem_zone *zone, size_t length, int prot, int flags, struct file *file,
-			uint64_t offset)
+static int zone_prepare(struct mem_zone *zone, size_t length, int prot, int flags,
+			struct file *file, uint64_t offset)
 {
 	int error = kind_check(length, flags, file, offset);
 
@@ -169,7 +179,8 @@ static int64_t pages_in(const struct mem_space *space, uintptr_t beg, uintptr_t 
 	return (int64_t)(bytes >> PAGE_SHIFT);
 }
 
-static int choose_range(const struct mem_space *space, uintptr_t hint, size_t length, int flags, uintptr_t *beg)
+static int choose_range(const struct mem_space *space, uintptr_t hint, size_t length, int flags,
+			uintptr_t *beg)
 {
 	*beg = hint;
 	if (length > USER_SPACE_END)
@@ -184,16 +195,18 @@ static int choose_range(const struct mem_space *space, uintptr_t hint, size_t le
 		return -EINVAL;
 	if (hint < USER_SPACE_BEGIN && !process_is_root())
 		return -EPERM;
-	if ((flags & MAP_FIXED_NOREPLACE) && mem_zone_find_overlap(&space->zones, hint, hint + length))
+	if ((flags & MAP_FIXED_NOREPLACE) &&
+	    mem_zone_find_overlap(&space->zones, hint, hint + length))
 		return -EEXIST;
 	return 0;
 }
 
 /*
- * Private anonymous memory next to its like: that grows instead of merging later. False: there is no
- * such neighbour. True: `zone`, never inserted, is ended.
+ * Private anonymous memory next to its like: that grows instead of merging later. False: there is
+ * no such neighbour. True: `zone`, never inserted, is ended.
  */
-static bool zone_extend_neighbour(struct mem_space *space, struct mem_zone *zone, struct list_node *ended)
+static bool zone_extend_neighbour(struct mem_space *space, struct mem_zone *zone,
+				  struct list_node *ended)
 {
 	struct mem_zone *next, *prev;
 
@@ -247,8 +260,8 @@ static int zone_place(struct mem_space *space, struct mem_zone *zone, uintptr_t 
 	return 0;
 }
 
-int mem_map(struct mem_space *space, uintptr_t hint, size_t length, int prot, int flags, struct file *file,
-	    uint64_t offset, uintptr_t *result)
+int mem_map(struct mem_space *space, uintptr_t hint, size_t length, int prot, int flags,
+	    struct file *file, uint64_t offset, uintptr_t *result)
 {
 	struct list_node ended = LIST_INIT(ended);
 	struct mem_object *object;
@@ -299,7 +312,8 @@ int mem_unmap(struct mem_space *space, uintptr_t addr, size_t length)
 	struct mem_zone *spare;
 	int error;
 
-	if (addr % PAGE_SIZE || length == 0 || addr > USER_SPACE_END || length > USER_SPACE_END - addr)
+	if (addr % PAGE_SIZE || length == 0 || addr > USER_SPACE_END ||
+	    length > USER_SPACE_END - addr)
 		return -EINVAL;
 	rw_write_lock(&space->lock);
 	error = zones_cut_prepare(space, addr, end, &spare);
@@ -329,7 +343,8 @@ static bool brk_allowed(const struct mem_space *space, uintptr_t brk)
  * [from, to) becomes heap, if it is free, as is a page behind it, and then a stack's guard gap.
  * False: it does not, for lack of memory or because of a limit too.
  */
-static bool brk_extend(struct mem_space *space, uintptr_t from, uintptr_t to, struct list_node *ended)
+static bool brk_extend(struct mem_space *space, uintptr_t from, uintptr_t to,
+		       struct list_node *ended)
 {
 	struct mem_zone *above = mem_zone_find_from(&space->zones, from), *zone;
 	size_t gap = PAGE_SIZE + (above && above->flags & ZONE_STACK ? STACK_GUARD_GAP : 0);
@@ -337,7 +352,8 @@ static bool brk_extend(struct mem_space *space, uintptr_t from, uintptr_t to, st
 
 	if (above && above->beg < to + gap)
 		return false;
-	if (space->zones.count >= ZONES_MAX || (space->lock_future && over_lock_limit(space, pages)))
+	if (space->zones.count >= ZONES_MAX ||
+	    (space->lock_future && over_lock_limit(space, pages)))
 		return false;
 	zone = zone_allocate();
 	if (!zone)
@@ -360,11 +376,13 @@ static bool brk_extend(struct mem_space *space, uintptr_t from, uintptr_t to, st
 }
 
 /* [from, to) was heap; some of it may have been unmapped, but not all. */
-static bool brk_shrink(struct mem_space *space, uintptr_t from, uintptr_t to, struct list_node *ended)
+static bool brk_shrink(struct mem_space *space, uintptr_t from, uintptr_t to,
+		       struct list_node *ended)
 {
 	struct mem_zone *spare;
 
-	if (!mem_zone_find_overlap(&space->zones, from, to) || zones_cut_prepare(space, from, to, &spare))
+	if (!mem_zone_find_overlap(&space->zones, from, to) ||
+	    zones_cut_prepare(space, from, to, &spare))
 		return false;
 	zones_cut(space, from, to, &spare, ended);
 	return true;
@@ -410,14 +428,20 @@ int mem_map_stack(struct mem_space *space, uintptr_t top, size_t initial, int pr
 	if (error)
 		return error;
 	space->stack_top = top;
-	/* Mappings start below what the stack may grow to, within reason (Linux: 128 MiB to 5/6 of space). */
+	/*
+	 * Mappings start below what the stack may grow to, within reason (Linux: 128 MiB to 5/6 of
+	 * space).
+	 */
 	room = MAX(MIN(limit, USER_SPACE_END / 6 * 5), 128ul << 20);
 	space->mmap_top = PAGE_ALIGN_DOWN(top - room - STACK_GUARD_GAP);
 	return 0;
 }
 
-/* The stack zone above addr may begin at addr's page: within its limit, clear of what lies below. */
-static bool stack_may_grow(const struct mem_space *space, const struct mem_zone *stack, uintptr_t beg)
+/*
+ * The stack zone above addr may begin at addr's page: within its limit, clear of what lies below.
+ */
+static bool stack_may_grow(const struct mem_space *space, const struct mem_zone *stack,
+			   uintptr_t beg)
 {
 	struct mem_zone *below = mem_zone_prev(&space->zones, stack);
 	uint64_t limit = process_limit(RLIMIT_STACK), pages = (stack->beg - beg) >> PAGE_SHIFT;

@@ -39,7 +39,8 @@ static struct wait_queue *frame_queue(const struct frame *frame)
 
 bool frame_trylock(struct frame *frame)
 {
-	return !(atomic_fetch_or_explicit(&frame->state, FRAME_LOCKED, memory_order_acquire) & FRAME_LOCKED);
+	return !(atomic_fetch_or_explicit(&frame->state, FRAME_LOCKED, memory_order_acquire) &
+		 FRAME_LOCKED);
 }
 
 /* For the sleeper: asks to be woken, then tries. */
@@ -314,8 +315,8 @@ ssize_t mem_object_read(struct mem_object *object, struct io_buffer *io, uint64_
 	return done ? (ssize_t)done : error;
 }
 
-/* The page to write to, LOCKED, DIRTY. It is loaded even if all of it will be written: what a failed
-   copy leaves unwritten must not be old memory. */
+/* The page to write to, LOCKED, DIRTY. It is loaded even if all of it will be written: what a
+   failed copy leaves unwritten must not be old memory. */
 static int write_begin(struct mem_object *object, uint64_t index, struct frame **result)
 {
 	struct frame *frame;
@@ -343,8 +344,11 @@ static int write_begin(struct mem_object *object, uint64_t index, struct frame *
 	return 0;
 }
 
-/* One page's part: bytes written, or -errno. The buffer is faulted in before the frame is locked. */
-static ssize_t write_part(struct mem_object *object, struct io_buffer *io, uint64_t pos, size_t part)
+/*
+ * One page's part: bytes written, or -errno. The buffer is faulted in before the frame is locked.
+ */
+static ssize_t write_part(struct mem_object *object, struct io_buffer *io, uint64_t pos,
+			  size_t part)
 {
 	struct frame *frame;
 	size_t copied;

@@ -34,11 +34,14 @@ struct mem_operations {
 	 */
 	int (*load)(struct mem_object *object, uint64_t index, struct frame *frame);
 	/*
-	 * Memory is the file: what is not cached was never written, so read(2) need not load it to know
-	 * that it is zeros, and a fault that loads is a minor one. Pages count as shared memory.
+	 * Memory is the file: what is not cached was never written, so read(2) need not load it to
+	 * know that it is zeros, and a fault that loads is a minor one. Pages count as shared
+	 * memory.
 	 */
 	bool in_memory;
-	/* Before a page's first write: reserve what write-back will need. May sleep. May be NULL. */
+	/*
+	 * Before a page's first write: reserve what write-back will need. May sleep. May be NULL.
+	 */
 	int (*dirty)(struct mem_object *object, struct frame *frame);
 	/*
 	 * Make pages [first, last] durable: usually mem_object_write_back with the file system's
@@ -60,7 +63,7 @@ struct mem_object {
 	struct spinlock index_lock;
 	struct page_index pages;          /* [index_lock] */
 	_Atomic uint64_t cached;          /* frames in `pages` */
-	_Atomic int32_t writers;          /* shared zones that may write to it; < 0: there may be none */
+	_Atomic int32_t writers;          /* shared zones that may write; < 0: there may be none */
 	struct mutex zones_lock;
 	struct list_node zones;           /* zones that map it [zones_lock] */
 };
@@ -134,24 +137,27 @@ uint64_t mem_object_clear(struct mem_object *object, uint64_t beg, uint64_t end)
 /* Loads what is missing of pages [first, last] within the size, as far as is reasonable. Sleeps. */
 void mem_object_prefetch(struct mem_object *object, uint64_t first, uint64_t last);
 /*
- * Lets clean pages of [first, last] go that nobody maps or uses, where the object has a store to load
- * them from again. Sleeps.
+ * Lets clean pages of [first, last] go that nobody maps or uses, where the object has a store to
+ * load them from again. Sleeps.
  */
 void mem_object_forget(struct mem_object *object, uint64_t first, uint64_t last);
-/* Bytes [beg, end), not empty, will be needed (POSIX_FADV_WILLNEED) or not (_DONTNEED): one of these. */
+/*
+ * Bytes [beg, end), not empty, will be needed (POSIX_FADV_WILLNEED) or not (_DONTNEED): one of
+ * these.
+ */
 void mem_object_advise(struct mem_object *object, uint64_t beg, uint64_t end, int advice);
 /* How many pages of [first, last] are cached. */
 uint64_t mem_object_count(struct mem_object *object, uint64_t first, uint64_t last);
 /*
- * SEEK_DATA and SEEK_HOLE of an object whose absent pages are zeros: the first byte at or after `pos`
- * of a page that is cached, or is not; the size when there is none before it.
+ * SEEK_DATA and SEEK_HOLE of an object whose absent pages are zeros: the first byte at or after
+ * `pos` of a page that is cached, or is not; the size when there is none before it.
  */
 uint64_t mem_object_next_data(struct mem_object *object, uint64_t pos);
 uint64_t mem_object_next_hole(struct mem_object *object, uint64_t pos);
 
 /*
- * Writes out a run of LOCKED, clean, write-protected frames; page `index` first. Of the last one only
- * what lies before the file's end: `bytes` in all, more than count - 1 pages. 0 or -errno.
+ * Writes out a run of LOCKED, clean, write-protected frames; page `index` first. Of the last one
+ * only what lies before the file's end: `bytes` in all, more than count - 1 pages. 0 or -errno.
  */
 typedef int (*mem_write_run)(struct mem_object *object, uint64_t index, struct frame **frames,
 			     size_t count, size_t bytes);

@@ -41,7 +41,8 @@ static void note_fill(struct protection *change, const struct mem_zone *zone)
 }
 
 /* One zone, of which [beg, end) changes. */
-static int protect_zone(struct protection *change, struct mem_zone **zone, uintptr_t beg, uintptr_t end)
+static int protect_zone(struct protection *change, struct mem_zone **zone, uintptr_t beg,
+			uintptr_t end)
 {
 	struct mem_space *space = change->space;
 	int64_t pages;
@@ -65,8 +66,8 @@ static int protect_zone(struct protection *change, struct mem_zone **zone, uintp
 }
 
 /* What becomes data must be within the limits (getrlimit(2), RLIMIT_DATA). */
-static bool protect_over_limit(const struct mem_space *space, const struct mem_zone *zone, uintptr_t beg,
-			       uintptr_t end, uint32_t prot)
+static bool protect_over_limit(const struct mem_space *space, const struct mem_zone *zone,
+			       uintptr_t beg, uintptr_t end, uint32_t prot)
 {
 	return !zone_is_data(zone) && zone_is_data_with(zone, prot) &&
 	       data_over_limit(space, (MIN(zone->end, end) - beg) >> PAGE_SHIFT);
@@ -108,8 +109,9 @@ static int protect_from(const struct mem_space *space, uintptr_t *beg, uintptr_t
 int mem_protect(struct mem_space *space, uintptr_t addr, size_t length, int prot)
 {
 	int grows = prot & (PROT_GROWSDOWN | PROT_GROWSUP);
-	struct protection change = {
-		.space = space, .prot = (uint32_t)(prot & PROT_ALL), .ended = LIST_INIT(change.ended)};
+	struct protection change = {.space = space,
+				    .prot = (uint32_t)(prot & PROT_ALL),
+				    .ended = LIST_INIT(change.ended)};
 	int error = mem_check_range(addr, length);
 	uintptr_t end = addr + PAGE_ALIGN_UP(length);
 

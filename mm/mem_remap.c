@@ -11,8 +11,9 @@
  *   MREMAP_DONTUNMAP                       moved; the old place stays mapped, without pages
  *
  * Everything that can fail comes before the first change, but for moving the pages, which is
- * undone. Growing takes one zone, and so does moving to another length: a range of several is -EFAULT.
- * Of several that move, those before the first that cannot have moved, as in Linux since 6.17.
+ * undone. Growing takes one zone, and so does moving to another length: a range of several is
+ * -EFAULT. Of several that move, those before the first that cannot have moved, as in Linux since
+ * 6.17.
  *
  * Locks: the space for writing; object->zones_lock while pages move, so that truncate and
  * write-back, which look at zones under it alone, find them at one place or the other.
@@ -95,7 +96,8 @@ static int zone_check(const struct remap *r, const struct mem_zone *zone)
 		return -EFAULT;
 	if (zone->object && zone->offset + (r->old_addr - zone->beg) + r->new_length < zone->offset)
 		return -EINVAL;
-	if ((zone->flags & ZONE_LOCKED) && !(r->flags & MREMAP_DONTUNMAP) && over_lock_limit(r->space, added))
+	if ((zone->flags & ZONE_LOCKED) && !(r->flags & MREMAP_DONTUNMAP) &&
+	    over_lock_limit(r->space, added))
 		return -EAGAIN;
 	return zone_over_limit(r->space, zone, (int64_t)added) ? -ENOMEM : 0;
 }
@@ -106,7 +108,8 @@ static bool grow_in_place(struct remap *r, struct mem_zone *zone)
 	uintptr_t end = r->old_addr + r->new_length;
 	struct mem_zone *next = mem_zone_next(&r->space->zones, zone);
 
-	if (zone->end != r->old_addr + r->old_length || end > USER_SPACE_END || (next && next->beg < end))
+	if (zone->end != r->old_addr + r->old_length || end > USER_SPACE_END ||
+	    (next && next->beg < end))
 		return false;
 	zone_object_lock(zone);
 	zone_count(r->space, zone, (int64_t)((end - zone->end) >> PAGE_SHIFT));
@@ -142,13 +145,15 @@ static int move_pages(struct remap *r, struct mem_zone *target)
 	zone_object_lock(target);
 	error = page_table_move_range(r->space, r->old_addr, target->beg, length, target->object);
 	if (error) /* what has moved goes back; its old tables are still there */
-		(void)!page_table_move_range(r->space, target->beg, r->old_addr, length, target->object);
+		(void)!page_table_move_range(r->space, target->beg, r->old_addr, length,
+					     target->object);
 	zone_object_unlock(target);
 	return error;
 }
 
 /* A zone like the old one at its new place, in the space. */
-static void target_insert(struct remap *r, const struct mem_zone *zone, struct mem_zone *target, uintptr_t to)
+static void target_insert(struct remap *r, const struct mem_zone *zone, struct mem_zone *target,
+			  uintptr_t to)
 {
 	target->beg = to;
 	target->end = to + r->new_length;
@@ -232,7 +237,8 @@ static int move_fixed(struct remap *r, uintptr_t *result)
 	if (too_many_zones(r))
 		return -ENOMEM;
 	if (!tail_is_bad(r))
-		error = zones_cut_prepare(r->space, r->old_addr, r->old_addr + r->old_length, &at_old);
+		error = zones_cut_prepare(r->space, r->old_addr, r->old_addr + r->old_length,
+					  &at_old);
 	if (!error)
 		error = zones_cut_prepare(r->space, r->new_addr, new_end, &at_new);
 	if (error)
@@ -240,9 +246,9 @@ static int move_fixed(struct remap *r, uintptr_t *result)
 	zones_cut(r->space, r->new_addr, new_end, &at_new, &r->ended);
 	*result = r->new_addr;
 	/*
-	 * The zone may have been cut, but what of it is asked for is there: the ranges are disjoint. Only
-	 * an old range of nothing may lie at the beginning of the new one, or one that leaves user space,
-	 * which Linux too refuses this late.
+	 * The zone may have been cut, but what of it is asked for is there: the ranges are
+	 * disjoint. Only an old range of nothing may lie at the beginning of the new one, or one
+	 * that leaves user space, which Linux too refuses this late.
 	 */
 	zone = mem_zone_find(&r->space->zones, r->old_addr);
 	if (!zone)
@@ -256,8 +262,8 @@ free_spares:
 }
 
 /*
- * Every zone of the old range, or its part there, one after the other; a hole stays a hole, and what
- * it comes to lie on stays too. The ranges being disjoint, no zone of the old one is emptied.
+ * Every zone of the old range, or its part there, one after the other; a hole stays a hole, and
+ * what it comes to lie on stays too. The ranges being disjoint, no zone of the old one is emptied.
  */
 static int move_each(struct remap *r, uintptr_t *result)
 {
@@ -307,8 +313,8 @@ static int remap_locked(struct remap *r, uintptr_t *result)
 	return r->flags & MREMAP_MAYMOVE ? move(r, zone, result) : -ENOMEM;
 }
 
-int mem_remap(struct mem_space *space, uintptr_t old_addr, size_t old_length, size_t new_length, int flags,
-	      uintptr_t new_addr, uintptr_t *result)
+int mem_remap(struct mem_space *space, uintptr_t old_addr, size_t old_length, size_t new_length,
+	      int flags, uintptr_t new_addr, uintptr_t *result)
 {
 	struct remap r = {
 		.space = space,

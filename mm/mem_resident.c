@@ -2,9 +2,9 @@
  * mm/mem_resident.c - mincore: which pages of a range are in memory.
  *
  * A page is if its entry in the tables is not empty, or if it is in its object's cache: touching it
- * then costs no more than a minor fault. A device's pages are no memory, and never in it. Whether the
- * file of somebody else is cached is nobody's business: there every page counts as present (mincore(2),
- * NOTES).
+ * then costs no more than a minor fault. A device's pages are no memory, and never in it. Whether
+ * the file of somebody else is cached is nobody's business: there every page counts as present
+ * (mincore(2), NOTES).
  *
  * Called by sys_mem.c. Locks: the space for reading; a leaf table's while it is looked at.
  * Tests: tests/guest/mincore.c.

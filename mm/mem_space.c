@@ -1,8 +1,8 @@
 /*
  * mm/mem_space.c - address spaces as wholes: made, forked, loaded, torn down.
  *
- * `users` are the tasks in it; the last one to leave unmaps everything. `holders` keep the struct and
- * the root table: one for all users together, one per processor that has it loaded, one per
+ * `users` are the tasks in it; the last one to leave unmaps everything. `holders` keep the struct
+ * and the root table: one for all users together, one per processor that has it loaded, one per
  * peek from outside.
  */
 #include <fs/file.h>
@@ -19,7 +19,8 @@ static struct object_cache space_cache;
 
 void mem_spaces_init(void)
 {
-	object_cache_init(&space_cache, "mem_space", sizeof(struct mem_space), alignof(struct mem_space));
+	object_cache_init(&space_cache, "mem_space", sizeof(struct mem_space),
+			  alignof(struct mem_space));
 }
 
 int mem_space_create(struct mem_space **result)
@@ -171,7 +172,8 @@ static int zones_fork(struct mem_space *from, struct mem_space *copy, struct lis
 			continue;
 		error = zone_fork(copy, zone, ended);
 		if (!error && contents_fork(zone))
-			error = page_table_fork_range(from, copy, zone->beg, zone->end, zone->object);
+			error = page_table_fork_range(from, copy, zone->beg, zone->end,
+						      zone->object);
 		if (error)
 			break;
 	}

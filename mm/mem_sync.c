@@ -20,7 +20,8 @@ struct sync_range {
 };
 
 /* What the zone at *at and below `end` has to write; *at moves to its end. False: nothing. */
-static bool zone_sync_range(struct mem_zone *zone, uintptr_t *at, uintptr_t end, struct sync_range *range)
+static bool zone_sync_range(struct mem_zone *zone, uintptr_t *at, uintptr_t end,
+			    struct sync_range *range)
 {
 	uintptr_t beg = *at;
 
@@ -35,8 +36,8 @@ static bool zone_sync_range(struct mem_zone *zone, uintptr_t *at, uintptr_t end,
 }
 
 /*
- * The next zone in [*at, end) that has something to write. *hole becomes -ENOMEM when unmapped pages
- * were passed. 1: there is one; 0: the end; -errno.
+ * The next zone in [*at, end) that has something to write. *hole becomes -ENOMEM when unmapped
+ * pages were passed. 1: there is one; 0: the end; -errno.
  */
 static int next_range(struct mem_space *space, uintptr_t *at, uintptr_t end, int flags,
 		      struct sync_range *range, int *hole)
@@ -70,7 +71,8 @@ int mem_sync(struct mem_space *space, uintptr_t addr, size_t length, int flags)
 		if (found <= 0)
 			return found ? found : hole;
 		if (flags & MS_SYNC)
-			error = range.object->ops->sync(range.object, range.first, range.last, flags);
+			error = range.object->ops->sync(range.object, range.first, range.last,
+							flags);
 		mem_object_put(range.object);
 	}
 	return error;

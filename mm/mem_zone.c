@@ -73,7 +73,9 @@ static void zone_replace(struct mem_zones *zones, struct mem_zone *zone, struct 
 		with->parent = parent;
 }
 
-/* Turns `zone` and its parent, so that it is the upper one. Their values are the caller's business. */
+/*
+ * Turns `zone` and its parent, so that it is the upper one. Their values are the caller's business.
+ */
 static void zone_rotate_up(struct mem_zones *zones, struct mem_zone *zone)
 {
 	struct mem_zone *parent = zone->parent;
@@ -107,7 +109,8 @@ static uint32_t next_priority(struct mem_zones *zones)
 }
 
 /* Hangs the zone below `parent` (NULL: it is the root), at *link, and turns it up to its level. */
-static void index_hang(struct mem_zones *zones, struct mem_zone *zone, struct mem_zone *parent, struct mem_zone **link)
+static void index_hang(struct mem_zones *zones, struct mem_zone *zone, struct mem_zone *parent,
+		       struct mem_zone **link)
 {
 	zone->left = zone->right = NULL;
 	zone->parent = parent;
@@ -144,7 +147,8 @@ static struct mem_zone *index_insert(struct mem_zones *zones, struct mem_zone *z
  * Without a way down: of two neighbours, the lower has no right child or the upper no left one. The
  * way up from the new zone goes through `prev`: each subtree in between now begins at the new zone.
  */
-static void index_insert_after(struct mem_zones *zones, struct mem_zone *zone, struct mem_zone *prev)
+static void index_insert_after(struct mem_zones *zones, struct mem_zone *zone,
+			       struct mem_zone *prev)
 {
 	struct mem_zone *next = mem_zone_next(zones, prev);
 

@@ -17,9 +17,11 @@ struct mem_object;
 struct mem_operations;
 struct mem_space;
 
-/* User addresses end here: one page below the hole, so that no syscall instruction can be the last. */
+/*
+ * User addresses end here: one page below the hole, so that no syscall instruction can be the last.
+ */
 #define USER_SPACE_END 0x00007ffffffff000ul
-#define USER_SPACE_BEGIN 0x10000ul /* nothing is mapped below unless MAP_FIXED asks (mmap_min_addr) */
+#define USER_SPACE_BEGIN 0x10000ul /* nothing below unless MAP_FIXED asks (mmap_min_addr) */
 
 /* zone->flags. Exactly one of the first two. */
 #define ZONE_SHARED 0x01u

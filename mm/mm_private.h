@@ -31,8 +31,8 @@ int mem_fill(struct mem_space *space, uintptr_t addr, size_t length);
 int mem_fill_locked(struct mem_space *space, uintptr_t addr, size_t length);
 
 /*
- * mem_protect.c: what mprotect, msync and others want of a range: addr aligned (-EINVAL), no end that
- * wraps around (-ENOMEM). It may leave user space: there is a hole. 0 for an empty one.
+ * mem_protect.c: what mprotect, msync and others want of a range: addr aligned (-EINVAL), no end
+ * that wraps around (-ENOMEM). It may leave user space: there is a hole. 0 for an empty one.
  */
 must_check int mem_check_range(uintptr_t addr, size_t length);
 
@@ -42,8 +42,8 @@ struct frame *mem_object_find_any(struct mem_object *object, uint64_t index);
 void cache_remove(struct mem_object *object, struct frame *frame);
 
 /*
- * object_range.c: bytes behind the end may hold what a mapping stored there; in the rest of the page
- * of `size` they become zeros. Sleeps.
+ * object_range.c: bytes behind the end may hold what a mapping stored there; in the rest of the
+ * page of `size` they become zeros. Sleeps.
  */
 void object_zero_tail(struct mem_object *object, uint64_t size);
 
@@ -54,13 +54,15 @@ void object_zero_tail(struct mem_object *object, uint64_t size);
  */
 must_check struct mem_zone *zone_allocate(void); /* blank; NULL when memory is out */
 void zone_free_blank(struct mem_zone *zone);
-void zone_attach(struct mem_zone *zone); /* fields are set; counts references, links to the object */
+void zone_attach(struct mem_zone *zone); /* fields are set; counts and links to the object */
 void zone_detach(struct mem_zone *zone); /* unlinks from the object */
 void zone_end(struct mem_zone *zone);    /* drops references, frees. Sleeps */
 void zones_end(struct list_node *zones); /* all of a list (by ->next) */
 /* It is shared, and has or may get the right to write: one of the object's `writers`. */
 bool zone_is_writer(const struct mem_zone *zone);
-/* The zones_lock of the zone's object, if it has one: around changes of bounds and places of pages. */
+/*
+ * The zones_lock of the zone's object, if it has one: around changes of bounds and places of pages.
+ */
 void zone_object_lock(struct mem_zone *zone);
 void zone_object_unlock(struct mem_zone *zone);
 
@@ -71,7 +73,10 @@ void zone_object_unlock(struct mem_zone *zone);
 bool zone_is_data(const struct mem_zone *zone);
 /* It would with that protection. */
 bool zone_is_data_with(const struct mem_zone *zone, uint32_t prot);
-/* The pages of the space's counters that a zone has more (fewer: negative), by its present attributes. */
+/*
+ * The pages of the space's counters that a zone has more (fewer: negative), by its present
+ * attributes.
+ */
 void zone_count(struct mem_space *space, const struct mem_zone *zone, int64_t pages);
 /* A page of a device: no struct frame, not to be locked or grown. */
 static inline bool zone_is_device(const struct mem_zone *zone)
@@ -80,16 +85,20 @@ static inline bool zone_is_device(const struct mem_zone *zone)
 }
 
 /*
- * Makes the part [beg, end) of *zone, which may reach beyond it, a zone of its own, then in *zone. 0 or
+ * Makes the part [beg, end) of *zone, which may reach beyond it, a zone of its own, then in *zone.
+ * 0 or
  * -ENOMEM (no memory, or too many zones), then nothing has changed.
  */
-must_check int zone_isolate(struct mem_space *space, struct mem_zone **zone, uintptr_t beg, uintptr_t end);
+must_check int zone_isolate(struct mem_space *space, struct mem_zone **zone, uintptr_t beg,
+			    uintptr_t end);
 /* Joins zone with equal neighbours; zones that vanish go to `ended`. Returns the survivor. */
-struct mem_zone *zone_merge(struct mem_space *space, struct mem_zone *zone, struct list_node *ended);
+struct mem_zone *zone_merge(struct mem_space *space, struct mem_zone *zone,
+			    struct list_node *ended);
 /*
  * Takes everything out of [beg, end): zones, entries, tables. Removed zones go to `ended`. The
- * space is locked for writing. Cannot fail: zones_cut_prepare made the zone in *spare that is needed
- * where the range lies inside a zone, else NULL; what is left of it the caller frees as blank.
+ * space is locked for writing. Cannot fail: zones_cut_prepare made the zone in *spare that is
+ * needed where the range lies inside a zone, else NULL; what is left of it the caller frees as
+ * blank.
  */
 must_check int zones_cut_prepare(const struct mem_space *space, uintptr_t beg, uintptr_t end,
 				 struct mem_zone **spare);

@@ -1,5 +1,6 @@
 /*
- * mm/object_range.c - ranges of an object's cache: truncated, punched, fetched, forgotten, searched.
+ * mm/object_range.c - ranges of an object's cache: truncated, punched, fetched, forgotten,
+ * searched.
  *
  * Way in: truncate(2) and fallocate(2) through the file systems, madvise(2), posix_fadvise(2),
  * lseek(2) for holes.
@@ -40,8 +41,12 @@ struct frame *mem_object_next(struct mem_object *object, uint64_t *index, uint64
 	return frame;
 }
 
-/* Takes the next cached frame of [*index, last] out of the cache, if it is still there: counts it. False: there is none. */
-static bool detach_next(struct mem_object *object, uint64_t *index, uint64_t last, uint64_t *detached)
+/*
+ * Takes the next cached frame of [*index, last] out of the cache, if it is still there: counts it.
+ * False: there is none.
+ */
+static bool detach_next(struct mem_object *object, uint64_t *index, uint64_t last,
+			uint64_t *detached)
 {
 	struct frame *frame = mem_object_next(object, index, last);
 	bool ours;
@@ -59,7 +64,8 @@ static bool detach_next(struct mem_object *object, uint64_t *index, uint64_t las
 }
 
 /* Removes pages [first, last] from every mapping. They are no longer in the cache. */
-static void unmap_everywhere(struct mem_object *object, uint64_t first, uint64_t last, enum clear_what what)
+static void unmap_everywhere(struct mem_object *object, uint64_t first, uint64_t last,
+			     enum clear_what what)
 {
 	struct mem_zone *zone;
 
@@ -70,13 +76,15 @@ static void unmap_everywhere(struct mem_object *object, uint64_t first, uint64_t
 		uint64_t from = MAX(first, zone_first), to = MIN(last, zone_first + pages - 1);
 
 		if (from <= to)
-			page_table_clear_range(zone->space, zone->beg + ((from - zone_first) << PAGE_SHIFT),
-					       zone->beg + ((to - zone_first + 1) << PAGE_SHIFT), what);
+			page_table_clear_range(
+				zone->space, zone->beg + ((from - zone_first) << PAGE_SHIFT),
+				zone->beg + ((to - zone_first + 1) << PAGE_SHIFT), what);
 	}
 	mutex_unlock(&object->zones_lock);
 }
 
-static uint64_t drop_pages(struct mem_object *object, uint64_t first, uint64_t last, enum clear_what what)
+static uint64_t drop_pages(struct mem_object *object, uint64_t first, uint64_t last,
+			   enum clear_what what)
 {
 	uint64_t detached = 0;
 
@@ -126,7 +134,9 @@ uint64_t mem_object_clear(struct mem_object *object, uint64_t beg, uint64_t end)
 		clear_in_page(object, beg, first, true);
 	if (last < end)
 		clear_in_page(object, last, end, true);
-	return first < last ? mem_object_punch(object, first >> PAGE_SHIFT, (last >> PAGE_SHIFT) - 1) : 0;
+	return first < last
+		       ? mem_object_punch(object, first >> PAGE_SHIFT, (last >> PAGE_SHIFT) - 1)
+		       : 0;
 }
 
 uint64_t mem_object_truncate(struct mem_object *object, uint64_t size)
@@ -154,7 +164,8 @@ void mem_object_prefetch(struct mem_object *object, uint64_t first, uint64_t las
 	if (object->ops->in_memory || object->ops->map_device || first >= pages)
 		return;
 	last = MIN(last, MIN(pages, first + PREFETCH_MAX) - 1);
-	for (uint64_t index = first; index <= last && !signal_fatal_pending(current_task()); index++) {
+	for (uint64_t index = first; index <= last && !signal_fatal_pending(current_task());
+	     index++) {
 		struct frame *frame;
 
 		if (mem_object_frame(object, index, &frame))
@@ -164,15 +175,16 @@ void mem_object_prefetch(struct mem_object *object, uint64_t first, uint64_t las
 }
 
 /*
- * Takes a LOCKED frame out of the cache if only the cache and the caller refer to it. Others find it
- * under index_lock alone, and whoever makes it dirty has a reference or LOCKED.
+ * Takes a LOCKED frame out of the cache if only the cache and the caller refer to it. Others find
+ * it under index_lock alone, and whoever makes it dirty has a reference or LOCKED.
  */
 static void remove_unused(struct mem_object *object, struct frame *frame)
 {
 	bool unused;
 
 	spin_lock(&object->index_lock);
-	unused = frame->object == object && frame_refs(frame) == 2 && !(frame_state(frame) & FRAME_DIRTY);
+	unused = frame->object == object && frame_refs(frame) == 2 &&
+		 !(frame_state(frame) & FRAME_DIRTY);
 	if (unused) {
 		(void)page_index_remove(&object->pages, frame->index);
 		atomic_fetch_sub(&object->cached, 1);
@@ -237,7 +249,8 @@ uint64_t mem_object_count(struct mem_object *object, uint64_t first, uint64_t la
 uint64_t mem_object_next_data(struct mem_object *object, uint64_t pos)
 {
 	uint64_t index = pos >> PAGE_SHIFT, size = atomic_load(&object->size);
-	struct frame *frame = pos < size ? mem_object_next(object, &index, (size - 1) >> PAGE_SHIFT) : NULL;
+	struct frame *frame =
+		pos < size ? mem_object_next(object, &index, (size - 1) >> PAGE_SHIFT) : NULL;
 
 	if (!frame)
 		return size;

@@ -18,7 +18,7 @@
 /* Bits 9 to 11 are ours. */
 #define PAGE_DEVICE (1ull << 9) /* present, no struct frame behind it */
 #define PAGE_HELD (1ull << 10)  /* not present, but keeping its frame (PROT_NONE) */
-#define PAGE_ANON (1ull << 11)  /* of an ANON frame, held ones too: told without a look at the frame */
+#define PAGE_ANON (1ull << 11)  /* of an ANON frame, held ones too: no look at it needed */
 
 #define PAGE_TABLE_ENTRIES 512u
 

@@ -8,8 +8,8 @@
  * reads upper entries without locks: they only ever go from empty to present while anyone may
  * walk, and back only when the space is locked for writing and no zone lies below.
  *
- * Not here: which page to map (fault.c), ranges and freeing tables (page_range.c), looking at everything
- * (page_visit.c), the kernel half (kernel_map.c), flushing (tlb.c).
+ * Not here: which page to map (fault.c), ranges and freeing tables (page_range.c), looking at
+ * everything (page_visit.c), the kernel half (kernel_map.c), flushing (tlb.c).
  */
 #include <kernel/base/errno.h>
 #include <kernel/base/panic.h>
@@ -79,7 +79,8 @@ static void mark_has_object(struct frame *table)
 		atomic_fetch_or(&table->state, FRAME_HAS_OBJECT);
 }
 
-static void slot_set(struct page_slot *slot, struct mem_space *space, uintptr_t address, struct frame *leaf)
+static void slot_set(struct page_slot *slot, struct mem_space *space, uintptr_t address,
+		     struct frame *leaf)
 {
 	slot->space = space;
 	slot->address = PAGE_ALIGN_DOWN(address);
@@ -87,7 +88,10 @@ static void slot_set(struct page_slot *slot, struct mem_space *space, uintptr_t 
 	slot->entry = leaf_entry(leaf, address);
 }
 
-/* The same, missing tables made and, for an object's zone, all marked, from the root down. NULL: no memory. */
+/*
+ * The same, missing tables made and, for an object's zone, all marked, from the root down. NULL: no
+ * memory.
+ */
 static __attribute__((noinline)) struct frame *leaf_make(struct mem_space *space, uintptr_t address,
 							 bool has_object)
 {
@@ -106,8 +110,8 @@ static __attribute__((noinline)) struct frame *leaf_make(struct mem_space *space
 	return table;
 }
 
-int page_slot_lock(struct mem_space *space, uintptr_t address, bool has_object, struct page_slot *slot)
-	NO_THREAD_SAFETY_ANALYSIS
+int page_slot_lock(struct mem_space *space, uintptr_t address, bool has_object,
+		   struct page_slot *slot) NO_THREAD_SAFETY_ANALYSIS
 {
 	uint64_t span;
 	struct frame *leaf = leaf_find(space, address, &span);
@@ -145,12 +149,14 @@ struct page_entry page_slot_read(const struct page_slot *slot)
 static inline void count_resident(struct mem_space *space, uint32_t state, int64_t change)
 {
 	if ((state & FRAME_KIND_MASK) == FRAME_ANON)
-		atomic_fetch_add_explicit(&space->anon_pages, (uint64_t)change, memory_order_relaxed);
+		atomic_fetch_add_explicit(&space->anon_pages, (uint64_t)change,
+					  memory_order_relaxed);
 	if ((state & FRAME_KIND_MASK) != FRAME_CACHE)
 		return;
 	atomic_fetch_add_explicit(&space->file_pages, (uint64_t)change, memory_order_relaxed);
 	if (state & FRAME_SHMEM)
-		atomic_fetch_add_explicit(&space->shmem_pages, (uint64_t)change, memory_order_relaxed);
+		atomic_fetch_add_explicit(&space->shmem_pages, (uint64_t)change,
+					  memory_order_relaxed);
 }
 
 static inline void entry_fill(struct page_slot *slot, struct frame *frame, uint64_t bits)
@@ -213,7 +219,8 @@ void page_table_clean_page(struct mem_space *space, uintptr_t address, const str
 
 	if (!page_slot_lock_existing(space, address, &slot))
 		return;
-	if ((*slot.entry & (PAGE_PRESENT | PAGE_WRITABLE | PAGE_DEVICE)) == (PAGE_PRESENT | PAGE_WRITABLE) &&
+	if ((*slot.entry & (PAGE_PRESENT | PAGE_WRITABLE | PAGE_DEVICE)) ==
+		    (PAGE_PRESENT | PAGE_WRITABLE) &&
 	    entry_frame(*slot.entry) == frame) {
 		entry_store(slot.entry, *slot.entry & ~PAGE_WRITABLE);
 		tlb_flush_range(space, slot.address, slot.address + PAGE_SIZE);

@@ -46,7 +46,8 @@ void page_table_destroy(struct mem_space *space);
 must_check int page_slot_lock(struct mem_space *space, uintptr_t address, bool has_object,
 			      struct page_slot *slot);
 /* The same where the tables exist; false otherwise. */
-must_check bool page_slot_lock_existing(struct mem_space *space, uintptr_t address, struct page_slot *slot);
+must_check bool page_slot_lock_existing(struct mem_space *space, uintptr_t address,
+					struct page_slot *slot);
 static inline void page_slot_unlock(struct page_slot *slot) NO_THREAD_SAFETY_ANALYSIS
 {
 	spin_unlock(&slot->table->lock);
@@ -77,7 +78,8 @@ struct page_entry page_slot_read(const struct page_slot *slot);
 void page_slot_install(struct page_slot *slot, struct frame *frame, uint32_t prot, bool writable);
 /* Fills an empty entry of a PROT_NONE zone: not present, but keeping the ANON frame. */
 void page_slot_install_held(struct page_slot *slot, struct frame *frame);
-void page_slot_install_device(struct page_slot *slot, const struct device_page *page, uint32_t prot);
+void page_slot_install_device(struct page_slot *slot, const struct device_page *page,
+			      uint32_t prot);
 /* Empties a present entry and flushes it everywhere; its reference becomes the caller's. */
 struct frame *page_slot_remove(struct page_slot *slot);
 /* Sets the writable bit of a present entry (the caller has proven exclusivity). */
@@ -85,11 +87,12 @@ void page_slot_make_writable(struct page_slot *slot);
 
 enum clear_what {
 	CLEAR_ALL,
-	CLEAR_BESIDE_FAULTS, /* all, where zones stay: nobody sees a new page while another sees the old */
+	CLEAR_BESIDE_FAULTS, /* all, where zones stay: no new page is seen beside an old one */
 	CLEAR_OBJECT_PAGES,  /* keep private copies */
 };
 /* Empties [beg, end): flushes once per batch, then drops the frames. */
-void page_table_clear_range(struct mem_space *space, uintptr_t beg, uintptr_t end, enum clear_what what);
+void page_table_clear_range(struct mem_space *space, uintptr_t beg, uintptr_t end,
+			    enum clear_what what);
 /*
  * The same where no zone is any more, with the tables that then map nothing but free space: those
  * within [low, high), which has no zone. One flush for all. The space is locked for writing.
@@ -103,11 +106,14 @@ void page_table_unmap_range(struct mem_space *space, uintptr_t beg, uintptr_t en
 void page_table_protect_range(struct mem_space *space, uintptr_t beg, uintptr_t end, uint32_t prot);
 /*
  * fork: private pages of [beg, end) become read-only in `from` and appear read-only in `to`. The
- * caller flushes `from` afterwards. Pages of objects are left out: they fault back in. 0 or -ENOMEM.
+ * caller flushes `from` afterwards. Pages of objects are left out: they fault back in. 0 or
+ * -ENOMEM.
  */
 must_check int page_table_fork_range(struct mem_space *from, struct mem_space *to, uintptr_t beg,
 				     uintptr_t end, bool has_object);
-/* mremap: moves the entries of [from, from + length) to `to`. 0 or -ENOMEM (some may have moved). */
+/*
+ * mremap: moves the entries of [from, from + length) to `to`. 0 or -ENOMEM (some may have moved).
+ */
 must_check int page_table_move_range(struct mem_space *space, uintptr_t from, uintptr_t to,
 				     size_t length, bool has_object);
 /* Write-back: if `address` maps `frame` writable, makes it read-only and flushes. */
@@ -123,8 +129,10 @@ struct table_place {
 	bool writable; /* the entry that leads to it gives all rights; true for the root */
 };
 struct page_table_visitor {
-	void (*entry)(struct page_table_visitor *visitor, uintptr_t address, struct page_entry entry);
-	void (*table)(struct page_table_visitor *visitor, uintptr_t address, struct frame *table, struct table_place place);
+	void (*entry)(struct page_table_visitor *visitor, uintptr_t address,
+		      struct page_entry entry);
+	void (*table)(struct page_table_visitor *visitor, uintptr_t address, struct frame *table,
+		      struct table_place place);
 };
 void page_table_visit(struct mem_space *space, struct page_table_visitor *visitor);
 /*
@@ -137,8 +145,8 @@ void page_table_visit_range(struct mem_space *space, uintptr_t beg, uintptr_t en
 			    struct page_table_visitor *visitor);
 
 /*
- * mm/tlb.c: forgets translations of [beg, end) on every processor that has the space loaded; when it
- * returns, they have. The caller keeps the space from going away. Any spinlock that interrupt
+ * mm/tlb.c: forgets translations of [beg, end) on every processor that has the space loaded; when
+ * it returns, they have. The caller keeps the space from going away. Any spinlock that interrupt
  * handlers do not take may be held.
  */
 void tlb_flush_range(struct mem_space *space, uintptr_t beg, uintptr_t end);

@@ -59,7 +59,8 @@ void page_table_visit(struct mem_space *space, struct page_table_visitor *visito
 	visit_table(visitor, phys_to_frame(space->root), LEVEL_ROOT, 0, true);
 }
 
-static void each_frame_below(struct frame *table, unsigned level, void (*visit)(struct frame *frame))
+static void each_frame_below(struct frame *table, unsigned level,
+			     void (*visit)(struct frame *frame))
 {
 	const uint64_t *entries = table_entries(table);
 	unsigned count = level == LEVEL_ROOT ? PAGE_TABLE_ENTRIES / 2 : PAGE_TABLE_ENTRIES;

@@ -13,7 +13,7 @@
 
 #define LEVEL_ROOT 4
 #define LEVEL_LEAF 1
-#define TABLE_RIGHTS (PAGE_PRESENT | PAGE_WRITABLE | PAGE_USER) /* of an entry that leads to a table */
+#define TABLE_RIGHTS (PAGE_PRESENT | PAGE_WRITABLE | PAGE_USER) /* of an entry with a table */
 
 static inline uint64_t *table_entries(struct frame *table)
 {

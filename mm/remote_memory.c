@@ -2,18 +2,18 @@
  * mm/remote_memory.c - reading and writing memory of another process: process_vm_readv(2) and
  * /proc/<pid>/mem.
  *
- * Page by page: what the zone's protection allows goes through mem_space_peek and poke, as if its owner did it.
- * With `force`, as a debugger's access, the protection does not matter:
+ * Page by page: what the zone's protection allows goes through mem_space_peek and poke, as if its
+ * owner did it. With `force`, as a debugger's access, the protection does not matter:
  *
  *   the entry is     reading                         writing (private zones only)
  *   empty            zeros, or the object's page     a copy of that is installed
- *   present, held    its frame                       its frame if it is the entry's alone, else a copy
+ *   present, held    its frame                       its frame if only the entry's, else a copy
  *
- * A copy is installed with the rights the zone has, so its owner can do no more than before. A stack
- * does not grow by this.
+ * A copy is installed with the rights the zone has, so its owner can do no more than before. A
+ * stack does not grow by this.
  *
- * Locks: the space for reading, the leaf table from the look at the entry to its change. A page that
- * must be loaded is loaded without them, and everything is looked up again.
+ * Locks: the space for reading, the leaf table from the look at the entry to its change. A page
+ * that must be loaded is loaded without them, and everything is looked up again.
  * Tests: tests/guest/process_vm.c, proc_mem.c.
  */
 #include <kernel/base/errno.h>
@@ -48,7 +48,8 @@ static bool zone_yields(const struct mem_zone *zone, bool write)
 }
 
 /* What an empty entry stands for, with a reference; NULL: *result says why not. */
-static struct frame *page_behind(struct part *part, const struct mem_zone *zone, enum part_result *result)
+static struct frame *page_behind(struct part *part, const struct mem_zone *zone,
+				 enum part_result *result)
 {
 	uint64_t index = (zone->offset + (PAGE_ALIGN_DOWN(part->addr) - zone->beg)) >> PAGE_SHIFT;
 	struct frame *frame;
@@ -70,8 +71,8 @@ static struct frame *page_behind(struct part *part, const struct mem_zone *zone,
 }
 
 /* The entry gets a page of its own instead of `from`. */
-static struct frame *install_copy(struct page_slot *slot, const struct mem_zone *zone, struct frame *from,
-				  bool mapped)
+static struct frame *install_copy(struct page_slot *slot, const struct mem_zone *zone,
+				  struct frame *from, bool mapped)
 {
 	struct frame *copy = cow_copy(from);
 
@@ -160,9 +161,10 @@ static bool part_copy(struct part *part, bool force)
 		case PART_IMPOSSIBLE:
 			return false;
 		case PART_ALLOWED:
-			return (part->write ? mem_space_poke(part->space, part->addr, part->buf, part->size)
-					    : mem_space_peek(part->space, part->addr, part->buf, part->size)) ==
-			       part->size;
+			return (part->write ? mem_space_poke(part->space, part->addr, part->buf,
+							     part->size)
+					    : mem_space_peek(part->space, part->addr, part->buf,
+							     part->size)) == part->size;
 		case PART_MUST_LOAD:
 			if (load_page(part))
 				return false;
@@ -175,7 +177,8 @@ static bool part_copy(struct part *part, bool force)
 	}
 }
 
-static size_t remote_copy(struct mem_space *space, uintptr_t addr, char *buf, size_t size, bool force, bool write)
+static size_t remote_copy(struct mem_space *space, uintptr_t addr, char *buf, size_t size,
+			  bool force, bool write)
 {
 	size_t done = 0;
 
@@ -196,12 +199,14 @@ static size_t remote_copy(struct mem_space *space, uintptr_t addr, char *buf, si
 	return done;
 }
 
-size_t mem_space_read_remote(struct mem_space *space, uintptr_t addr, void *dst, size_t size, bool force)
+size_t mem_space_read_remote(struct mem_space *space, uintptr_t addr, void *dst, size_t size,
+			     bool force)
 {
 	return remote_copy(space, addr, dst, size, force, false);
 }
 
-size_t mem_space_write_remote(struct mem_space *space, uintptr_t addr, const void *src, size_t size, bool force)
+size_t mem_space_write_remote(struct mem_space *space, uintptr_t addr, const void *src, size_t size,
+			      bool force)
 {
 	return remote_copy(space, addr, (char *)(uintptr_t)src, size, force, true);
 }

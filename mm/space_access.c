@@ -67,8 +67,8 @@ enum copy_result {
 };
 
 /* Copies within one page. */
-static enum copy_result copy_in_page(struct mem_space *space, uintptr_t addr, void *buf, size_t size,
-				     bool write)
+static enum copy_result copy_in_page(struct mem_space *space, uintptr_t addr, void *buf,
+				     size_t size, bool write)
 {
 	enum copy_result result = COPY_AGAIN;
 	struct page_entry entry;
@@ -92,7 +92,8 @@ static enum copy_result copy_in_page(struct mem_space *space, uintptr_t addr, vo
 	return result;
 }
 
-static size_t space_copy(struct mem_space *space, uintptr_t addr, char *buf, size_t size, bool write)
+static size_t space_copy(struct mem_space *space, uintptr_t addr, char *buf, size_t size,
+			 bool write)
 {
 	size_t done = 0;
 

@@ -1,5 +1,6 @@
 /*
- * mm/sys_mem.c - the memory system calls: arguments checked as Linux does, then mem_map.c and friends.
+ * mm/sys_mem.c - the memory system calls: arguments checked as Linux does, then mem_map.c and
+ * friends.
  */
 #include <fs/file.h>
 #include <kernel/base/errno.h>
@@ -99,7 +100,8 @@ long sys_brk(uintptr_t brk)
 	return (long)result;
 }
 
-long sys_mremap(uintptr_t old_addr, size_t old_length, size_t new_length, int flags, uintptr_t new_addr)
+long sys_mremap(uintptr_t old_addr, size_t old_length, size_t new_length, int flags,
+		uintptr_t new_addr)
 {
 	struct mem_space *space = current_task()->space;
 	uintptr_t result;
@@ -171,7 +173,8 @@ long sys_mlock2(uintptr_t addr, size_t length, int flags)
 {
 	if (flags & ~MLOCK_ONFAULT)
 		return -EINVAL;
-	return lock_range(addr, length, ZONE_LOCKED | (flags & MLOCK_ONFAULT ? ZONE_LOCK_ON_FAULT : 0));
+	return lock_range(addr, length,
+			  ZONE_LOCKED | (flags & MLOCK_ONFAULT ? ZONE_LOCK_ON_FAULT : 0));
 }
 
 long sys_munlock(uintptr_t addr, size_t length)
@@ -188,7 +191,8 @@ long sys_mlockall(int flags)
 	struct mem_space *space = current_task()->space;
 	int error;
 
-	if ((flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)) || !(flags & (MCL_CURRENT | MCL_FUTURE)))
+	if ((flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)) ||
+	    !(flags & (MCL_CURRENT | MCL_FUTURE)))
 		return -EINVAL;
 	error = mem_lock_all(space, flags & MCL_CURRENT, flags & MCL_FUTURE,
 			     ZONE_LOCKED | (flags & MCL_ONFAULT ? ZONE_LOCK_ON_FAULT : 0));
@@ -203,7 +207,9 @@ long sys_munlockall(void)
 	return 0;
 }
 
-/* pkeys(7) on a processor without protection keys: Linux has no key there, and says EINVAL to all. */
+/*
+ * pkeys(7) on a processor without protection keys: Linux has no key there, and says EINVAL to all.
+ */
 long sys_pkey_mprotect(uintptr_t addr, size_t length, int prot, int pkey)
 {
 	return pkey == -1 ? sys_mprotect(addr, length, prot) : -EINVAL;

@@ -9,7 +9,8 @@ long sys_mprotect(uintptr_t addr, size_t length, int prot);
 long sys_msync(uintptr_t addr, size_t length, int flags);
 long sys_madvise(uintptr_t addr, size_t length, int advice);
 long sys_brk(uintptr_t brk);
-long sys_mremap(uintptr_t old_addr, size_t old_length, size_t new_length, int flags, uintptr_t new_addr);
+long sys_mremap(uintptr_t old_addr, size_t old_length, size_t new_length, int flags,
+		uintptr_t new_addr);
 long sys_remap_file_pages(uintptr_t addr, size_t length, int prot, uint64_t index, int flags);
 long sys_mincore(uintptr_t addr, size_t length, uintptr_t result);
 long sys_mlock(uintptr_t addr, size_t length);

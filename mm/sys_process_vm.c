@@ -1,6 +1,6 @@
 /*
- * mm/sys_process_vm.c - process_vm_readv(2) and process_vm_writev(2): several pieces of the caller's
- * memory and of another process's, copied through a page of the kernel's.
+ * mm/sys_process_vm.c - process_vm_readv(2) and process_vm_writev(2): several pieces of the
+ * caller's memory and of another process's, copied through a page of the kernel's.
  *
  * Nothing of either space is pinned or locked across a copy to the other, so both may be the same
  * and may change meanwhile. Arguments are checked in Linux's order (mm/process_vm_access.c).
@@ -84,7 +84,10 @@ static void pieces_pass(struct pieces *pieces, size_t bytes)
 	pieces->total -= bytes;
 }
 
-/* Between the caller's pieces and the kernel's page: bytes moved, short at a bad address or the end. */
+/*
+ * Between the caller's pieces and the kernel's page: bytes moved, short at a bad address or the
+ * end.
+ */
 static size_t move_own(struct pieces *own, char *page, size_t size, bool from_user)
 {
 	size_t done = 0, part, missing;
@@ -101,9 +104,12 @@ static size_t move_own(struct pieces *own, char *page, size_t size, bool from_us
 	return done;
 }
 
-/* One run within a page of the other's: bytes moved; short ends the call. *wanted is the run's length. */
-static size_t move_run(struct mem_space *space, struct pieces *own, struct pieces *other, char *page,
-		       bool write, size_t *wanted)
+/*
+ * One run within a page of the other's: bytes moved; short ends the call. *wanted is the run's
+ * length.
+ */
+static size_t move_run(struct mem_space *space, struct pieces *own, struct pieces *other,
+		       char *page, bool write, size_t *wanted)
 {
 	uintptr_t addr = 0;
 	size_t size = MIN(pieces_next(other, PAGE_SIZE, &addr), own->total), done;

@@ -2,14 +2,15 @@
  * mm/tlb.c - forgetting translations. Whoever takes rights away from an entry calls this before
  * it relies on the change: before it unlocks the table, or frees the frame.
  *
- * A processor's bit in space->loaded_on is set before it loads the space (mem_space_switch), with a full
- * barrier; the entry is changed before the bits are read here, with another. So whoever may have read
- * the old entry has its bit set, and is told. It has forgotten when the call returns.
+ * A processor's bit in space->loaded_on is set before it loads the space (mem_space_switch), with a
+ * full barrier; the entry is changed before the bits are read here, with another. So whoever may
+ * have read the old entry has its bit set, and is told. It has forgotten when the call returns.
  *
  * A processor that runs a kernel task or is idle keeps the last space loaded, for that task's next
  * turn; being told of a change is the moment to give it up, so it is not told again.
  *
- * Called by page_table.c, page_gather.c, page_range.c, mem_space.c. Locks: none; spinlocks may be held (a table's is, often).
+ * Called by page_table.c, page_gather.c, page_range.c, mem_space.c. Locks: none; spinlocks may be
+ * held (a table's is, often).
  */
 #include <kernel/base/cross_call.h>
 #include <kernel/base/panic.h>
@@ -25,7 +26,10 @@ struct tlb_request {
 	uintptr_t beg, end;
 };
 
-/* A request to leave the space (tlb_answer) must not come in between: its root would be loaded again. */
+/*
+ * A request to leave the space (tlb_answer) must not come in between: its root would be loaded
+ * again.
+ */
 static void flush_all(void)
 {
 	uint64_t flags = irq_save();

@@ -3,8 +3,9 @@
  *
  * For each run of dirty neighbours: lock the frames; {clear DIRTY, make every mapping of them
  * read-only, flush}, so that a store from now on is seen as a new one; write; unlock. A page that
- * could not be written is DIRTY again. What lies past the file's end is never written. Meanwhile the
- * frames are WRITEBACK, which tells the checking build why a writable entry's frame may be clean.
+ * could not be written is DIRTY again. What lies past the file's end is never written. Meanwhile
+ * the frames are WRITEBACK, which tells the checking build why a writable entry's frame may be
+ * clean.
  *
  * Locks: frames LOCKED in index order, then zones_lock, then page tables. Sleeps.
  */
@@ -66,9 +67,10 @@ static void clean_everywhere(struct mem_object *object, struct frame **frames, s
 			continue;
 		for (size_t i = 0; i < count; i++)
 			if (frames[i]->index >= first && frames[i]->index < first + pages)
-				page_table_clean_page(zone->space,
-						      zone->beg + ((frames[i]->index - first) << PAGE_SHIFT),
-						      frames[i]);
+				page_table_clean_page(
+					zone->space,
+					zone->beg + ((frames[i]->index - first) << PAGE_SHIFT),
+					frames[i]);
 	}
 	mutex_unlock(&object->zones_lock);
 }
@@ -79,12 +81,14 @@ static void clean_everywhere(struct mem_object *object, struct frame **frames, s
  */
 static size_t bytes_in_file(const struct mem_object *object, uint64_t index, size_t count)
 {
-	uint64_t size = atomic_load(&((struct mem_object *)object)->size), beg = index << PAGE_SHIFT;
+	uint64_t size = atomic_load(&((struct mem_object *)object)->size),
+		 beg = index << PAGE_SHIFT;
 
 	return size <= beg ? 0 : MIN(size - beg, count << PAGE_SHIFT);
 }
 
-static int write_run(struct mem_object *object, struct frame **frames, size_t count, mem_write_run write)
+static int write_run(struct mem_object *object, struct frame **frames, size_t count,
+		     mem_write_run write)
 {
 	uint64_t index = frames[0]->index;
 	size_t bytes;
@@ -104,7 +108,8 @@ static int write_run(struct mem_object *object, struct frame **frames, size_t co
 	return error;
 }
 
-int mem_object_write_back(struct mem_object *object, uint64_t first, uint64_t last, mem_write_run write)
+int mem_object_write_back(struct mem_object *object, uint64_t first, uint64_t last,
+			  mem_write_run write)
 {
 	struct frame *frames[RUN_MAX];
 	uint64_t index = first;

@@ -20,7 +20,8 @@ static struct object_cache zone_cache;
 
 void zones_init(void)
 {
-	object_cache_init(&zone_cache, "mem_zone", sizeof(struct mem_zone), alignof(struct mem_zone));
+	object_cache_init(&zone_cache, "mem_zone", sizeof(struct mem_zone),
+			  alignof(struct mem_zone));
 }
 
 struct mem_zone *zone_allocate(void)
@@ -133,7 +134,8 @@ void zone_count(struct mem_space *space, const struct mem_zone *zone, int64_t pa
 		space->locked_pages += (uint64_t)pages;
 }
 
-static void zone_split(struct mem_space *space, struct mem_zone *zone, uintptr_t at, struct mem_zone *upper)
+static void zone_split(struct mem_space *space, struct mem_zone *zone, uintptr_t at,
+		       struct mem_zone *upper)
 {
 	zone_object_lock(zone);
 	mem_zone_split(&space->zones, zone, upper, at);
@@ -174,7 +176,8 @@ int zone_isolate(struct mem_space *space, struct mem_zone **zone, uintptr_t beg,
 }
 
 /* `upper` follows `lower` and equals it: lower grows over it. */
-static void zones_join(struct mem_space *space, struct mem_zone *lower, struct mem_zone *upper, struct list_node *ended)
+static void zones_join(struct mem_space *space, struct mem_zone *lower, struct mem_zone *upper,
+		       struct list_node *ended)
 {
 	zone_object_lock(lower);
 	if (lower->object)
@@ -203,15 +206,18 @@ struct mem_zone *zone_merge(struct mem_space *space, struct mem_zone *zone, stru
  * Nothing is in [beg, end) any more: its entries go, and the tables that only mapped the free space
  * around it. `next` is the zone above, or NULL.
  */
-static void unmap_free(struct mem_space *space, uintptr_t beg, uintptr_t end, const struct mem_zone *next)
+static void unmap_free(struct mem_space *space, uintptr_t beg, uintptr_t end,
+		       const struct mem_zone *next)
 {
 	const struct list_node *before = next ? next->next.prev : space->zones.list.prev;
-	uintptr_t low = before == &space->zones.list ? 0 : list_entry(before, struct mem_zone, next)->end;
+	uintptr_t low =
+		before == &space->zones.list ? 0 : list_entry(before, struct mem_zone, next)->end;
 
 	page_table_unmap_range(space, beg, end, low, next ? next->beg : USER_SPACE_END + PAGE_SIZE);
 }
 
-int zones_cut_prepare(const struct mem_space *space, uintptr_t beg, uintptr_t end, struct mem_zone **spare)
+int zones_cut_prepare(const struct mem_space *space, uintptr_t beg, uintptr_t end,
+		      struct mem_zone **spare)
 {
 	const struct mem_zone *zone = mem_zone_find_overlap(&space->zones, beg, end);
 
@@ -244,7 +250,8 @@ static void zone_trim(struct mem_space *space, struct mem_zone *zone, uintptr_t 
 }
 
 /* Returns the zone after it. */
-static struct mem_zone *zone_take_out(struct mem_space *space, struct mem_zone *zone, struct list_node *ended)
+static struct mem_zone *zone_take_out(struct mem_space *space, struct mem_zone *zone,
+				      struct list_node *ended)
 {
 	struct mem_zone *next = mem_zone_next(&space->zones, zone);
 
@@ -256,7 +263,8 @@ static struct mem_zone *zone_take_out(struct mem_space *space, struct mem_zone *
 	return next;
 }
 
-void zones_cut(struct mem_space *space, uintptr_t beg, uintptr_t end, struct mem_zone **spare, struct list_node *ended)
+void zones_cut(struct mem_space *space, uintptr_t beg, uintptr_t end, struct mem_zone **spare,
+	       struct list_node *ended)
 {
 	struct mem_zone *zone = mem_zone_find_overlap(&space->zones, beg, end), *next;
 

@@ -1,9 +1,9 @@
 /*
  * mm/zone_usage.c - adds up a zone's pages as Linux's fs/proc/task_mmu.c does.
  *
- * A page counts to its proportional size by one over the number of entries that map it, which its frame's
- * references tell. The zero frame is nobody's. A private page was written, so it is dirty; a cached one
- * is if its frame is.
+ * A page counts to its proportional size by one over the number of entries that map it, which its
+ * frame's references tell. The zero frame is nobody's. A private page was written, so it is dirty;
+ * a cached one is if its frame is.
  *
  * Tests: tests/guest/smaps.c.
  */
@@ -23,7 +23,8 @@ static void add_shares(struct zone_usage *usage, bool dirty, uint32_t maps)
 		*(dirty ? &usage->private_dirty : &usage->private_clean) += PAGE_SIZE;
 }
 
-static void add_entry(struct page_table_visitor *visitor, uintptr_t address, struct page_entry entry)
+static void add_entry(struct page_table_visitor *visitor, uintptr_t address,
+		      struct page_entry entry)
 {
 	struct zone_usage *usage = container_of(visitor, struct usage_visitor, visitor)->usage;
 	uint32_t state, maps;
@@ -43,7 +44,9 @@ static void add_entry(struct page_table_visitor *visitor, uintptr_t address, str
 	usage->anonymous += anon ? PAGE_SIZE : 0;
 	usage->pss += part;
 	usage->pss_dirty += dirty ? part : 0;
-	*(anon ? &usage->pss_anon : state & FRAME_SHMEM ? &usage->pss_shmem : &usage->pss_file) += part;
+	*(anon                  ? &usage->pss_anon
+	  : state & FRAME_SHMEM ? &usage->pss_shmem
+				: &usage->pss_file) += part;
 	add_shares(usage, dirty, maps);
 }
 

@@ -29,10 +29,10 @@ struct __attribute__((aligned(64))) cpu {
 	struct task *idle;
 	struct task *previous;        /* whom the current task followed */
 	struct mem_space *loaded_space; /* whose root table CR3 holds */
-	struct mem_space *left_space;   /* loaded before: dropped when the task switch is complete */
+	struct mem_space *left_space;   /* loaded before: dropped when the switch is complete */
 	struct task *leaving;         /* switched away from, and may not run here again */
 	struct cpu_tables *tables;    /* its GDT and TSS, and stacks for the worst traps */
-	_Atomic uint64_t callers;     /* who waits in cross_call for this one, a bit each; all write */
+	_Atomic uint64_t callers;     /* who waits in cross_call for it, a bit each; all write */
 	_Atomic uint64_t ticks;       /* timer interrupts taken: others see that it goes on */
 	uint64_t user_ns, nice_ns, system_ns; /* how its time was spent, by ticks */
 	uint64_t accounted_ns;        /* the time up to which it was told, but for idling */
@@ -41,7 +41,7 @@ struct __attribute__((aligned(64))) cpu {
 	uint64_t switches;            /* of tasks */
 	uint64_t faults, major_faults; /* page faults that were no mistakes of the program's */
 	uint64_t interrupts[256 - 32]; /* taken, by vector - TRAP_IRQ_BASE */
-	uint32_t held_count;          /* checking build (lock_check.h): spinlocks held, oldest first */
+	uint32_t held_count;          /* checking build (lock_check.h): spinlocks held, by age */
 	uint32_t held_base;           /* where the running interrupt handler's begin */
 #ifdef STOS_CHECK
 	struct lock_record held[HELD_SPINLOCKS_MAX];
@@ -59,7 +59,10 @@ static inline uint32_t cpu_count(void)
 	return atomic_load_explicit(&cpus_running, memory_order_acquire);
 }
 
-/* A field of this processor's struct, read in one instruction. The comma takes _Atomic off its type. */
+/*
+ * A field of this processor's struct, read in one instruction. The comma takes _Atomic off its
+ * type.
+ */
 #define cpu_read(field)                                                                            \
 	({                                                                                         \
 		__typeof__(((void)0, ((struct cpu *)0)->field)) value_;                            \

@@ -7,9 +7,9 @@
 
 /*
  * Runs fn(arg) once on every processor in `mask` (bit n: cpus[n]; the caller's own is ignored) and
- * returns when all have returned. They run it in an interrupt, or while they spin for a spinlock: fn
- * takes no lock. Preemption is off; any spinlock that is not also taken by interrupt handlers may
- * be held. Whoever waits here answers others' calls meanwhile.
+ * returns when all have returned. They run it in an interrupt, or while they spin for a spinlock:
+ * fn takes no lock. Preemption is off; any spinlock that is not also taken by interrupt handlers
+ * may be held. Whoever waits here answers others' calls meanwhile.
  */
 void cross_call(uint64_t mask, void (*fn)(void *arg), void *arg);
 

@@ -39,7 +39,10 @@ void sleep_check_acquire(const void *lock, uint16_t rank);
 void sleep_check_release(const void *lock, uint16_t rank);
 /* The caller may sleep: no spinlock, preemption and interrupts on. */
 void might_sleep(void);
-/* The caller may fault on user memory: it may sleep, and take its space's lock and what comes after. */
+/*
+ * The caller may fault on user memory: it may sleep, and take its space's lock and what comes
+ * after.
+ */
 void might_fault(void);
 /* The task holds no lock at all: it returns to user mode, or ends. */
 void lock_check_none_held(void);

@@ -15,7 +15,9 @@
 
 #include <kernel/base/lock.h>
 
-/* The sum over all processors is what counts; a single one may be below zero (so it is unsigned). */
+/*
+ * The sum over all processors is what counts; a single one may be below zero (so it is unsigned).
+ */
 struct rw_readers {
 	_Atomic uint32_t count;
 } __attribute__((aligned(64)));

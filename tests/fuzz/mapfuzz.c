@@ -51,11 +51,11 @@ static void parse_list(char *list, bool listed_is_left_out)
 static bool parse_options(int argc, char **argv)
 {
 	static const struct option known[] = {
-		{"seed", required_argument, NULL, 's'},	   {"count", required_argument, NULL, 'c'},
-		{"ops", required_argument, NULL, 'o'},	   {"threads", required_argument, NULL, 't'},
-		{"only", required_argument, NULL, 'y'},	   {"skip", required_argument, NULL, 'n'},
-		{"trace", no_argument, NULL, 'v'},	   {"plant", required_argument, NULL, 'p'},
-		{"serve", no_argument, NULL, 'e'},	   {NULL, 0, NULL, 0},
+		{"seed", required_argument, NULL, 's'}, {"count", required_argument, NULL, 'c'},
+		{"ops", required_argument, NULL, 'o'},	{"threads", required_argument, NULL, 't'},
+		{"only", required_argument, NULL, 'y'}, {"skip", required_argument, NULL, 'n'},
+		{"trace", no_argument, NULL, 'v'},	{"plant", required_argument, NULL, 'p'},
+		{"serve", no_argument, NULL, 'e'},	{NULL, 0, NULL, 0},
 	};
 	bool serve = false;
 
@@ -79,7 +79,8 @@ static bool parse_options(int argc, char **argv)
 		else
 			exit(2);
 	}
-	if (options.threads < 1 || options.threads > THREADS_MAX || options.operations > OPERATIONS_MAX)
+	if (options.threads < 1 || options.threads > THREADS_MAX ||
+	    options.operations > OPERATIONS_MAX)
 		errx(2, "1 to %u threads, up to %u operations", THREADS_MAX, OPERATIONS_MAX);
 	return serve;
 }

@@ -23,7 +23,9 @@
 
 /* An arena's pages; operations begin inside and may reach a little beyond its end. */
 #define ARENA_PAGES 16u
-/* The first, the second (for the first thread: the heap, above the break), and where maps are read. */
+/*
+ * The first, the second (for the first thread: the heap, above the break), and where maps are read.
+ */
 #define ARENAS 2u
 #define ARENA_MARGIN 64u /* pages around an arena that belong to it */
 
@@ -91,14 +93,19 @@ void player_begin(struct player *player, uint64_t seed, unsigned thread);
 /* All operations from player->position on, up to the exit of the innermost fork's child. */
 void player_run(struct player *player);
 /* Some of [beg, beg + length) is a mapping of that file. */
-bool player_maps(const struct player *player, const char *beg, size_t length, enum file_number file);
+bool player_maps(const struct player *player, const char *beg, size_t length,
+		 enum file_number file);
 /* Contents of arenas and files, and the zones: mixed in. */
 void player_verify(struct player *player);
 
 /* ---- pieces.c ---- */
 
-/* mremap, but what only its history keeps apart is one mapping. `elsewhere`: room that nobody else uses. */
-char *remap_whole(char *from, size_t old_length, size_t new_length, int flags, char *to, char *elsewhere);
+/*
+ * mremap, but what only its history keeps apart is one mapping. `elsewhere`: room that nobody else
+ * uses.
+ */
+char *remap_whole(char *from, size_t old_length, size_t new_length, int flags, char *to,
+		  char *elsewhere);
 
 /* ---- operations.c ---- */
 

@@ -4,8 +4,8 @@
  * Most arguments are sensible, some are not: each call now and then gets an address between pages,
  * a length of nothing or of everything, a flag it does not know. What a kernel may choose freely is
  * made equal: a mapping placed outside the arenas is taken away again, or moved into one; what
- * MADV_FREE leaves is dropped; what Linux keeps in pieces is moved as if it did not (pieces.c). So is
- * where Linux's tmpfs does what nobody wants (clear_tail, keep_size).
+ * MADV_FREE leaves is dropped; what Linux keeps in pieces is moved as if it did not (pieces.c). So
+ * is where Linux's tmpfs does what nobody wants (clear_tail, keep_size).
  */
 #include "mapfuzz.h"
 
@@ -184,7 +184,8 @@ static const struct flag map_flags[] = {
 	{MAP_NONBLOCK, "MAP_NONBLOCK"},
 };
 
-static void map(struct player *player, const struct range *range, int prot, int flags, int file, size_t offset)
+static void map(struct player *player, const struct range *range, int prot, int flags, int file,
+		size_t offset)
 {
 	char *at = range_address(range), *result;
 
@@ -198,7 +199,8 @@ static void map(struct player *player, const struct range *range, int prot, int 
 	say(player, ", ");
 	say_flags(player, flags, map_flags, LENGTH(map_flags));
 	say(player, ", %s, %#lx);", file < 0 ? "-1" : file_names[file], offset);
-	result = mmap(at, range->length, prot, flags, file < 0 ? -1 : player->files[file], (off_t)offset);
+	result = mmap(at, range->length, prot, flags, file < 0 ? -1 : player->files[file],
+		      (off_t)offset);
 	if (result != MAP_FAILED && !inside(player, result))
 		munmap(result, range->length);
 	answer_place(player, result);
@@ -250,7 +252,8 @@ static size_t choose_map_offset(struct player *player)
 
 static void run_map_file(struct player *player)
 {
-	static const int types[] = {MAP_PRIVATE, MAP_PRIVATE, MAP_SHARED, MAP_SHARED, MAP_SHARED_VALIDATE};
+	static const int types[] = {MAP_PRIVATE, MAP_PRIVATE, MAP_SHARED, MAP_SHARED,
+				    MAP_SHARED_VALIDATE};
 	struct range range = choose_odd_range(player);
 	int flags = choose_map_flags(player), prot = choose_prot(player);
 
@@ -262,21 +265,24 @@ static void run_map_file(struct player *player)
 static void run_map_odd(struct player *player)
 {
 	static const int types[] = {0, MAP_SHARED, MAP_PRIVATE, MAP_SHARED_VALIDATE, 4, 12};
-	static const int more[] = {0, 0, MAP_ANONYMOUS, MAP_FIXED, MAP_NONBLOCK, MAP_DENYWRITE, MAP_EXECUTABLE, 1 << 27};
+	static const int more[] = {
+		0,	0, MAP_ANONYMOUS, MAP_FIXED, MAP_NONBLOCK, MAP_DENYWRITE, MAP_EXECUTABLE,
+		1 << 27};
 	struct range range = choose_odd_range(player);
 	int flags = types[choose(player, LENGTH(types))];
 
 	for (unsigned i = 0; i < 3; i++)
 		flags |= more[choose(player, LENGTH(more))];
-	map(player, &range, choose_prot(player), flags, one_in(player, 3) ? -1 : (int)choose_file(player),
-	    choose_map_offset(player));
+	map(player, &range, choose_prot(player), flags,
+	    one_in(player, 3) ? -1 : (int)choose_file(player), choose_map_offset(player));
 }
 
 static void run_map_growsdown(struct player *player)
 {
 	struct range range = choose_range(player);
 
-	map(player, &range, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_GROWSDOWN, -1, 0);
+	map(player, &range, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_GROWSDOWN, -1, 0);
 }
 
 /* ---- other calls that change zones ---- */
@@ -330,7 +336,8 @@ static char *bring_back(const struct range *range, char *result, size_t length)
 	return mremap(result, length, length, MREMAP_MAYMOVE | MREMAP_FIXED, range->arena->base);
 }
 
-static void remap(struct player *player, const struct range *from, size_t new_length, int flags, const struct range *to)
+static void remap(struct player *player, const struct range *from, size_t new_length, int flags,
+		  const struct range *to)
 {
 	char *result;
 
@@ -339,8 +346,8 @@ static void remap(struct player *player, const struct range *from, size_t new_le
 	say(player, ", %#lx, ", new_length);
 	say_flags(player, flags, remap_flags, LENGTH(remap_flags));
 	say(player, ", %s + %u * PAGE + %zu);", to->arena->name, to->page, to->shift);
-	result = remap_whole(range_address(from), from->length, new_length, flags, range_address(to),
-			     player->arenas[0].base + ELSEWHERE);
+	result = remap_whole(range_address(from), from->length, new_length, flags,
+			     range_address(to), player->arenas[0].base + ELSEWHERE);
 	if (result != MAP_FAILED && !inside(player, result)) {
 		mix(player, 1);
 		result = bring_back(from, result, (new_length + PAGE - 1) / PAGE * PAGE);
@@ -389,7 +396,8 @@ static void run_remap_more(struct player *player)
 static void run_brk(struct player *player)
 {
 	const struct arena *heap = &player->arenas[1];
-	size_t bytes = choose(player, ARENA_PAGES) * PAGE + (one_in(player, 2) ? choose(player, PAGE) : 0);
+	size_t bytes =
+		choose(player, ARENA_PAGES) * PAGE + (one_in(player, 2) ? choose(player, PAGE) : 0);
 	char *wanted = heap->base + bytes, *result;
 
 	if (player->thread != 0) {
@@ -462,8 +470,14 @@ static void run_advise_more(struct player *player)
 
 static void run_sync(struct player *player)
 {
-	static const int flags[] = {MS_SYNC, MS_SYNC, MS_ASYNC, MS_INVALIDATE, MS_SYNC | MS_INVALIDATE,
-				    0,	     MS_SYNC | MS_ASYNC, 8};
+	static const int flags[] = {MS_SYNC,
+				    MS_SYNC,
+				    MS_ASYNC,
+				    MS_INVALIDATE,
+				    MS_SYNC | MS_INVALIDATE,
+				    0,
+				    MS_SYNC | MS_ASYNC,
+				    8};
 	struct range range = choose_odd_range(player);
 	int chosen = flags[choose(player, LENGTH(flags))];
 
@@ -540,8 +554,8 @@ static void run_store(struct player *player)
 	uint64_t value = RET | (uint64_t)(player->position * 8 + player->thread + 1) << 16;
 	unsigned pages = one_in(player, 2) ? 1 : range.pages;
 
-	say(player, "store(%s + %u * PAGE + %zu, %#lx, %u);", range.arena->name, range.page, range.shift,
-	    value, pages);
+	say(player, "store(%s + %u * PAGE + %zu, %#lx, %u);", range.arena->name, range.page,
+	    range.shift, value, pages);
 	for (unsigned i = 0; i < pages; i++) {
 		struct fault fault = try_access(at + i * PAGE, ACCESS_STORE, &value);
 
@@ -602,14 +616,17 @@ static void clear_tail(const struct player *player, enum file_number file)
  * have begun: so it begins within the file. (It might even end well: when the buffer is a mapping
  * of what the file has been extended by.)
  */
-static size_t keep_size(const struct player *player, enum file_number file, const struct range *buffer, size_t offset)
+static size_t keep_size(const struct player *player, enum file_number file,
+			const struct range *buffer, size_t offset)
 {
 	size_t size = (size_t)file_size(player, file);
 	uint64_t word;
 
 	if (offset <= size)
 		return offset;
-	return try_access(range_address(buffer) - buffer->shift % 8, ACCESS_LOAD, &word).signal ? size : offset;
+	return try_access(range_address(buffer) - buffer->shift % 8, ACCESS_LOAD, &word).signal
+		       ? size
+		       : offset;
 }
 
 static void run_truncate(struct player *player)
@@ -628,9 +645,11 @@ static void run_truncate(struct player *player)
  * Between a file and a mapping of it a copy may overlap itself, and what that gives depends on the
  * order of the bytes; unless both begin at the same distance from a page.
  */
-static size_t keep_apart(const struct player *player, enum file_number file, const struct range *buffer, size_t offset)
+static size_t keep_apart(const struct player *player, enum file_number file,
+			 const struct range *buffer, size_t offset)
 {
-	if (offset % PAGE == buffer->shift || !player_maps(player, range_address(buffer), buffer->length, file))
+	if (offset % PAGE == buffer->shift ||
+	    !player_maps(player, range_address(buffer), buffer->length, file))
 		return offset;
 	return offset / PAGE * PAGE + buffer->shift;
 }
@@ -656,9 +675,11 @@ static void transfer(struct player *player, bool from_file)
 	say_range(player, &range);
 	say(player, ", %#lx);", offset);
 	if (from_file)
-		result = pread(player->files[file], range_address(&range), range.length, (off_t)offset);
+		result = pread(player->files[file], range_address(&range), range.length,
+			       (off_t)offset);
 	else
-		result = pwrite(player->files[file], range_address(&range), range.length, (off_t)offset);
+		result = pwrite(player->files[file], range_address(&range), range.length,
+				(off_t)offset);
 	answer_call(player, result);
 }
 
@@ -674,8 +695,9 @@ static void run_write(struct player *player)
 
 static void run_allocate(struct player *player)
 {
-	static const int modes[] = {0, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-				    FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE};
+	static const int modes[] = {
+		0, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+		FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE};
 	enum file_number file = choose_file(player);
 	int mode = modes[choose(player, LENGTH(modes))];
 	size_t offset = choose_file_offset(player), length = choose(player, 4 * PAGE);

@@ -115,7 +115,8 @@ static void catch (int signal, siginfo_t *info, void *context)
 {
 	(void)context;
 	if (!guarded) {
-		dprintf(STDOUT_FILENO, "signal %d at %p where none may be\n", signal, info->si_addr);
+		dprintf(STDOUT_FILENO, "signal %d at %p where none may be\n", signal,
+			info->si_addr);
 		_exit(99);
 	}
 	caught = (struct fault){signal, info->si_code, (uintptr_t)info->si_addr};
@@ -168,8 +169,8 @@ void answer_fault(struct player *player, const struct fault *fault, uint64_t val
 	mix(player, address);
 	mix(player, value);
 	if (fault->signal)
-		say(player, " /* SIG%s code %d at %#lx */", sigabbrev_np(fault->signal), fault->code,
-		    address);
+		say(player, " /* SIG%s code %d at %#lx */", sigabbrev_np(fault->signal),
+		    fault->code, address);
 	else
 		say(player, " /* %#lx */", value);
 	line_end();
@@ -249,13 +250,15 @@ static bool continues(const struct zone_line *a, const struct zone_line *b)
 	       (a->file < 0 || a->offset + (a->end - a->beg) == b->offset);
 }
 
-static void verify_zone(struct player *player, const struct arena *arena, const struct zone_line *zone)
+static void verify_zone(struct player *player, const struct arena *arena,
+			const struct zone_line *zone)
 {
 	if (zone->end == 0)
 		return;
-	say(player, "/* t%u zone of %s: page %ld to %ld, %s, file %d, offset %#lx */", player->thread,
-	    arena->name, ((long)zone->beg - (long)arena->base) / (long)PAGE,
-	    ((long)zone->end - (long)arena->base) / (long)PAGE, zone->rights, zone->file, zone->offset);
+	say(player, "/* t%u zone of %s: page %ld to %ld, %s, file %d, offset %#lx */",
+	    player->thread, arena->name, ((long)zone->beg - (long)arena->base) / (long)PAGE,
+	    ((long)zone->end - (long)arena->base) / (long)PAGE, zone->rights, zone->file,
+	    zone->offset);
 	mix(player, relative(player, zone->beg));
 	mix(player, relative(player, zone->end));
 	mix(player, (uint64_t)zone->rights[0] << 24 | (uint64_t)zone->rights[1] << 16 |
@@ -285,7 +288,8 @@ static bool read_zone(const struct player *player, const char *text, struct zone
 
 	if (!text || !*text)
 		return false;
-	if (sscanf(text, "%lx-%lx %4s %lx %*s %lu", &zone->beg, &zone->end, zone->rights, &zone->offset, &inode) < 5)
+	if (sscanf(text, "%lx-%lx %4s %lx %*s %lu", &zone->beg, &zone->end, zone->rights,
+		   &zone->offset, &inode) < 5)
 		_exit(97);
 	zone->file = file_of_inode(player, inode);
 	zone->offset = zone->file < 0 ? 0 : zone->offset;
@@ -301,7 +305,8 @@ static char *next_zone(char *text)
 
 static void verify_zones(struct player *player, const struct arena *arena)
 {
-	uintptr_t low = (uintptr_t)arena->base - (strcmp(arena->name, "heap") ? ARENA_MARGIN * PAGE : 0);
+	uintptr_t low =
+		(uintptr_t)arena->base - (strcmp(arena->name, "heap") ? ARENA_MARGIN * PAGE : 0);
 	uintptr_t high = (uintptr_t)arena->base + (ARENA_PAGES + ARENA_MARGIN) * PAGE;
 	struct zone_line zone, last = {.end = 0};
 

@@ -1,8 +1,9 @@
 /*
  * alloc_failure.c - every allocation of the calls that make and change memory fails once, and a few
- * in a row: each call then fails with ENOMEM and has changed nothing, or does its work all the same;
- * afterwards nothing is lost. In the checking kernel of stos alone, which has /dev/alloc-failure
- * (mm/alloc_failure.h); the checks of the space are made when it is told to stop.
+ * in a row: each call then fails with ENOMEM and has changed nothing, or does its work all the
+ * same; afterwards nothing is lost. In the checking kernel of stos alone, which has
+ * /dev/alloc-failure (mm/alloc_failure.h); the checks of the space are made when it is told to
+ * stop.
  */
 #include "helpers.h"
 
@@ -185,8 +186,8 @@ ATTEMPT(try_mmap_fixed)
 	int error;
 
 	fill_pattern(memory, 0, PAGES * PAGE);
-	error = FAILING(mmap(middle, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0)) ==
-				MAP_FAILED
+	error = FAILING(mmap(middle, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+			     0)) == MAP_FAILED
 			? errno
 			: 0;
 	expect_pattern(memory, 0, 3 * PAGE);
@@ -271,8 +272,8 @@ ATTEMPT(try_mremap)
 	int error = 0;
 
 	fill_pattern(memory, 0, PAGES * PAGE);
-	moved = FAILING(mremap(memory, PAGES * PAGE, 2 * PAGES * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
-			       far + GIB));
+	moved = FAILING(mremap(memory, PAGES * PAGE, 2 * PAGES * PAGE,
+			       MREMAP_MAYMOVE | MREMAP_FIXED, far + GIB));
 	if (moved == MAP_FAILED) {
 		error = errno;
 		expect_pattern(memory, 0, PAGES * PAGE);
@@ -378,7 +379,9 @@ static void msync_file(void)
 	no_allocation_lost(try_msync);
 }
 
-/* --- faults: whatever fails, there is memory, so in the end they succeed ------------------------ */
+/*
+ * --- faults: whatever fails, there is memory, so in the end they succeed ------------------------
+ */
 
 static void fill_bytes(char *memory)
 {
@@ -537,8 +540,8 @@ ATTEMPT(try_thread)
 {
 	char *stack = map_anon(16 * PAGE, RW, MAP_PRIVATE);
 	static _Atomic int alive;
-	int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
-		    CLONE_CHILD_CLEARTID | CLONE_CHILD_SETTID;
+	int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
+		    CLONE_SYSVSEM | CLONE_CHILD_CLEARTID | CLONE_CHILD_SETTID;
 	int tid, error = 0;
 
 	alive = 1;

@@ -1,5 +1,6 @@
 /*
- * fallocate.c - room, holes and zeros in files, under live mappings; SEEK_DATA and SEEK_HOLE; errno.
+ * fallocate.c - room, holes and zeros in files, under live mappings; SEEK_DATA and SEEK_HOLE;
+ * errno.
  *
  * What truncate does to mappings is in file_map_coherence.c and race_truncate.c as well.
  */
@@ -137,7 +138,10 @@ static void truncate_takes_copies(void)
 	expect_read_kills(private, SIGBUS);
 }
 
-/* A page whose rights were taken away keeps its contents through a hole, and loses them past the end. */
+/*
+ * A page whose rights were taken away keeps its contents through a hole, and loses them past the
+ * end.
+ */
 static void without_rights(void)
 {
 	char *private;

@@ -1,8 +1,8 @@
 /*
  * fault_counts.c - getrusage's fault counts agree with what happened, exactly.
  *
- * Each step is measured between two calls of getrusage, whose own pages were used before. Huge pages are
- * refused (MADV_NOHUGEPAGE), for they would make one fault of many.
+ * Each step is measured between two calls of getrusage, whose own pages were used before. Huge
+ * pages are refused (MADV_NOHUGEPAGE), for they would make one fault of many.
  */
 #include "tap.h"
 
@@ -22,7 +22,10 @@ static struct faults faults_now(void)
 	return (struct faults){usage.ru_minflt, usage.ru_majflt};
 }
 
-/* The step costs so many minor faults, and no major ones. Measured once before, for the stack's sake. */
+/*
+ * The step costs so many minor faults, and no major ones. Measured once before, for the stack's
+ * sake.
+ */
 #define expect_faults(step, wanted)                                                                \
 	do {                                                                                       \
 		struct faults before = faults_now(), after;                                        \

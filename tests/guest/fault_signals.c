@@ -371,7 +371,9 @@ static void divide_x87(void)
 
 	__asm__ volatile("fnstcw %0" : "=m"(control));
 	control &= (unsigned short)~FE_DIVBYZERO;
-	__asm__ volatile("fldcw %0; fld1; fdivs %1; fwait; fstp %%st(0)" : : "m"(control), "m"(zero));
+	__asm__ volatile("fldcw %0; fld1; fdivs %1; fwait; fstp %%st(0)"
+			 :
+			 : "m"(control), "m"(zero));
 }
 
 /* On each processor: they are set up one by one. (QEMU emulates no exceptions of SSE.) */

@@ -210,7 +210,8 @@ static void copying_refused(void)
 	expect_errno(copy_file_range(from, NULL, 999, NULL, 1, 0), EBADF);
 	expect_errno(copy_file_range(open("from", O_WRONLY), NULL, to, NULL, 1, 0), EBADF);
 	expect_errno(copy_file_range(from, NULL, open("to", O_RDONLY), NULL, 1, 0), EBADF);
-	expect_errno(copy_file_range(from, NULL, open("to", O_WRONLY | O_APPEND), NULL, 1, 0), EBADF);
+	expect_errno(copy_file_range(from, NULL, open("to", O_WRONLY | O_APPEND), NULL, 1, 0),
+		     EBADF);
 	expect_errno(copy_file_range(from, NULL, to, NULL, 1, 1), EINVAL);
 	expect_errno(copy_file_range(from, &negative, to, NULL, 1, 0), EINVAL);
 	expect_errno(copy_file_range(from, &zero, from, &near, 200, 0), EINVAL); /* overlap */

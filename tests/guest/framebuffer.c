@@ -39,7 +39,8 @@ static struct screen screen_open(void)
 	return screen;
 }
 
-static char *map_screen(const struct screen *screen, size_t bytes, int prot, int flags, off_t offset)
+static char *map_screen(const struct screen *screen, size_t bytes, int prot, int flags,
+			off_t offset)
 {
 	return map_file(screen->fd, bytes, prot, flags, offset);
 }
@@ -300,8 +301,10 @@ static void map_edges(void)
 	expect_errno(mmap(NULL, screen.mapped + 1, PROT_READ, MAP_SHARED, screen.fd, 0), EINVAL);
 	expect_errno(mmap(NULL, PAGE, PROT_READ, MAP_SHARED, screen.fd, end), EINVAL);
 	expect_errno(mmap(NULL, PAGE, PROT_READ, MAP_SHARED, screen.fd, end + (off_t)PAGE), EINVAL);
-	expect_errno(mmap(NULL, 2 * PAGE, PROT_READ, MAP_SHARED, screen.fd, end - (off_t)PAGE), EINVAL);
-	expect_errno(mmap(NULL, 2 * PAGE, PROT_READ, MAP_PRIVATE, screen.fd, end - (off_t)PAGE), EINVAL);
+	expect_errno(mmap(NULL, 2 * PAGE, PROT_READ, MAP_SHARED, screen.fd, end - (off_t)PAGE),
+		     EINVAL);
+	expect_errno(mmap(NULL, 2 * PAGE, PROT_READ, MAP_PRIVATE, screen.fd, end - (off_t)PAGE),
+		     EINVAL);
 	expect_errno(mmap(NULL, PAGE, PROT_READ, MAP_SHARED, screen.fd, 5), EINVAL);
 	expect_errno(mmap(NULL, 0, PROT_READ, MAP_SHARED, screen.fd, 0), EINVAL);
 	expect_errno(mmap(NULL, PAGE, PROT_READ, 0, screen.fd, 0), EINVAL);
@@ -423,7 +426,8 @@ static void listed(void)
 	flags = zone ? strstr(zone, "VmFlags:") : NULL;
 	expect(flags != NULL && strchr(flags, '\n') != NULL);
 	*strchr(flags, '\n') = '\0';
-	expect(strstr(flags, " pf ") && strstr(flags, " io ") && strstr(flags, " de ") && strstr(flags, " dd "));
+	expect(strstr(flags, " pf ") && strstr(flags, " io ") && strstr(flags, " de ") &&
+	       strstr(flags, " dd "));
 	expect(strncmp(strstr(zone, "Rss:"), "Rss:                   0 kB", 27) == 0);
 }
 
@@ -431,7 +435,8 @@ static void listed(void)
 static void remapping(void)
 {
 	struct screen screen = screen_open();
-	char *map = map_screen(&screen, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, PAGE), *place, *to;
+	char *map = map_screen(&screen, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, PAGE), *place,
+	     *to;
 
 	for (int i = 0; i < 4; i++)
 		poke(map + i * PAGE, (unsigned char)(i + 1));
@@ -526,7 +531,8 @@ static void populated(void)
 	char *private;
 
 	fill_pattern(map, 0, 2 * PAGE);
-	private = map_screen(&screen, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_POPULATE, 0);
+	private = map_screen(&screen, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_POPULATE,
+			     0);
 	expect_pattern(private, 0, 2 * PAGE);
 	poke(private + PAGE, 0);
 	expect_equal(peek(map + PAGE), pattern(PAGE));

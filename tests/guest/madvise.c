@@ -279,7 +279,8 @@ static void wipe_refused(void)
 
 	scratch_enter();
 	fd = file_create("file", PAGE);
-	expect_errno(madvise(map_file(fd, PAGE, RW, MAP_PRIVATE, 0), PAGE, MADV_WIPEONFORK), EINVAL);
+	expect_errno(madvise(map_file(fd, PAGE, RW, MAP_PRIVATE, 0), PAGE, MADV_WIPEONFORK),
+		     EINVAL);
 	expect_errno(madvise(map_file(fd, PAGE, RW, MAP_SHARED, 0), PAGE, MADV_WIPEONFORK), EINVAL);
 	expect_errno(madvise(map_anon(PAGE, RW, MAP_SHARED), PAGE, MADV_WIPEONFORK), EINVAL);
 	expect(madvise(map_file(fd, PAGE, RW, MAP_SHARED, 0), PAGE, MADV_KEEPONFORK) == 0);

@@ -62,7 +62,8 @@ static void only_private_anonymous_memory_grows_down(void)
 
 	scratch_enter();
 	fd = file_create("file", PAGE);
-	expect_errno(mmap(NULL, PAGE, RW, MAP_SHARED | MAP_ANONYMOUS | MAP_GROWSDOWN, -1, 0), EINVAL);
+	expect_errno(mmap(NULL, PAGE, RW, MAP_SHARED | MAP_ANONYMOUS | MAP_GROWSDOWN, -1, 0),
+		     EINVAL);
 	expect_errno(mmap(NULL, PAGE, RW, MAP_SHARED | MAP_GROWSDOWN, fd, 0), EINVAL);
 	expect_errno(mmap(NULL, PAGE, RW, MAP_PRIVATE | MAP_GROWSDOWN, fd, 0), EINVAL);
 }
@@ -173,7 +174,8 @@ static void reading_a_hole_stores_nothing(void)
 	expect_equal(ftruncate(fd, 4 * (off_t)GIB), 0);
 	for (int i = 0; i < 64; i++) {
 		memset(buffer, 'x', sizeof(buffer));
-		expect_equal(pread(fd, buffer, sizeof(buffer), i * (off_t)MIB + 100), (long)sizeof(buffer));
+		expect_equal(pread(fd, buffer, sizeof(buffer), i * (off_t)MIB + 100),
+			     (long)sizeof(buffer));
 		expect_filled(buffer, 0, sizeof(buffer));
 	}
 	expect_equal(fstat(fd, &status), 0);

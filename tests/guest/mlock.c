@@ -1,8 +1,8 @@
 /*
  * mlock.c - locked memory: mlock, mlock2, munlock, mlockall, munlockall, MAP_LOCKED.
  *
- * What is locked is seen in /proc/self/status (VmLck), what is present by mincore. Limits are tested
- * as another user: root's memory is not limited.
+ * What is locked is seen in /proc/self/status (VmLck), what is present by mincore. Limits are
+ * tested as another user: root's memory is not limited.
  */
 #include "helpers.h"
 
@@ -50,7 +50,7 @@ static void locks_and_fills(void)
 	expect(mlock(map + PAGE, 3 * PAGE) == 0);
 	expect_equal(locked_pages(), 3);
 	expect_equal(present_pages(map, 8 * PAGE), 3);
-	expect(mlock(map + PAGE + 100, 3 * PAGE) == 0); /* touches a fourth page; locks do not nest */
+	expect(mlock(map + PAGE + 100, 3 * PAGE) == 0); /* touches four pages; locks do not nest */
 	expect_equal(locked_pages(), 4);
 	expect(munlock(map, 2 * PAGE) == 0);
 	expect_equal(locked_pages(), 3);
@@ -182,7 +182,10 @@ static void remapped(void)
 	expect_equal(locked_pages(), 1);
 }
 
-/* Private pages of a file whose rights were to read: their copies are made when they may be written. */
+/*
+ * Private pages of a file whose rights were to read: their copies are made when they may be
+ * written.
+ */
 static void write_rights_copy(void)
 {
 	char *locked, *on_fault, *plain;
@@ -209,7 +212,9 @@ static void write_rights_copy(void)
 	}
 }
 
-/* Locked to be read only, its pages are the common zeros; then each has its own, without a fault. */
+/*
+ * Locked to be read only, its pages are the common zeros; then each has its own, without a fault.
+ */
 static void write_rights_fill(void)
 {
 	char *map = map_alone(32 * PAGE, PROT_READ);
@@ -252,7 +257,8 @@ static void limits(void)
 	expect(munmap(map + 4 * PAGE, 4 * PAGE) == 0);
 	expect_errno((long)mremap(map, 4 * PAGE, 5 * PAGE, 0), EAGAIN);
 	expect(munlock(map, 2 * PAGE) == 0);
-	expect(mmap(NULL, 2 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED, -1, 0) != MAP_FAILED);
+	expect(mmap(NULL, 2 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED, -1, 0) !=
+	       MAP_FAILED);
 	expect_equal(locked_pages(), 4);
 	expect(mlockall(MCL_FUTURE) == 0);
 	expect_errno((long)mmap(NULL, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), EAGAIN);
@@ -298,7 +304,8 @@ static void forbidden(void)
 	expect_errno(mlock2(map, PAGE, MLOCK_ONFAULT), EPERM);
 	expect_errno(mlockall(MCL_CURRENT), EPERM);
 	expect_errno(mlockall(MCL_FUTURE), EPERM);
-	expect_errno((long)mmap(NULL, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED, -1, 0), EPERM);
+	expect_errno((long)mmap(NULL, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED, -1, 0),
+		     EPERM);
 	expect(munlock(map, PAGE) == 0);
 	expect(munlockall() == 0);
 }

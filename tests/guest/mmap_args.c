@@ -86,8 +86,8 @@ static const struct refused {
 	 ENOMEM},
 	{"fixed, address + length overflow", 0x10000000, -PAGE, R, FIXED_PRIVATE, NO_FD, 0, ENOMEM},
 	{"huge pages of a file", 0, PAGE, R, MAP_PRIVATE | MAP_HUGETLB, READ, 0, EINVAL},
-	{"huge pages of 8 bytes", 0, PAGE, RW, ANON_PRIVATE | MAP_HUGETLB | 3 << MAP_HUGE_SHIFT, NO_FD, 0,
-	 EINVAL},
+	{"huge pages of 8 bytes", 0, PAGE, RW, ANON_PRIVATE | MAP_HUGETLB | 3 << MAP_HUGE_SHIFT,
+	 NO_FD, 0, EINVAL},
 	{"huge pages that grow", 0, PAGE, RW, ANON_PRIVATE | MAP_HUGETLB | MAP_GROWSDOWN, NO_FD, 0,
 	 EINVAL},
 	{"fixed, no descriptor", 0x10000000, PAGE, R, MAP_PRIVATE | MAP_FIXED, NO_FD, 0, EBADF},
@@ -233,7 +233,8 @@ static void low_addresses(void)
 {
 	const uint64_t end = UINT64_C(1) << 31;
 	char *map = mmap(NULL, 4 * PAGE, RW, ANON_PRIVATE | MAP_32BIT, -1, 0);
-	char *hinted = mmap((void *)UINT64_C(0x90000000), PAGE, RW, ANON_PRIVATE | MAP_32BIT, -1, 0);
+	char *hinted =
+		mmap((void *)UINT64_C(0x90000000), PAGE, RW, ANON_PRIVATE | MAP_32BIT, -1, 0);
 
 	expect(map != MAP_FAILED && (uint64_t)map + 4 * PAGE <= end);
 	expect(hinted != MAP_FAILED && (uint64_t)hinted + PAGE <= end);

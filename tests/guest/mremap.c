@@ -302,7 +302,10 @@ static void bad_arguments(void)
 	expect_zone(map, 4 * PAGE, "rw-p");
 }
 
-/* Old size 0 at its own place: the new range is emptied first, and then nothing is left to map again. */
+/*
+ * Old size 0 at its own place: the new range is emptied first, and then nothing is left to map
+ * again.
+ */
 static void duplicate_onto_itself(void)
 {
 	char *memory = map_anon(4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED);

@@ -41,7 +41,8 @@ static void shared_by_name(void)
 	pid_t pid;
 
 	expect(fcntl(fd, F_GETFD) == FD_CLOEXEC);
-	expect(fstat(fd, &status) == 0 && status.st_mode == (S_IFREG | 0600) && status.st_size == 2 * PAGE);
+	expect(fstat(fd, &status) == 0 && status.st_mode == (S_IFREG | 0600) &&
+	       status.st_size == 2 * PAGE);
 	close(fd);
 	pid = fork_child();
 	if (pid == 0) {
@@ -108,7 +109,8 @@ static void rights(void)
 	make_object(PAGE);
 	pid = fork_child();
 	if (pid == 0) {
-		expect(setresgid(NOBODY, NOBODY, NOBODY) == 0 && setresuid(NOBODY, NOBODY, NOBODY) == 0);
+		expect(setresgid(NOBODY, NOBODY, NOBODY) == 0 &&
+		       setresuid(NOBODY, NOBODY, NOBODY) == 0);
 		expect_errno(shm_open(name, O_RDWR, 0), EACCES);
 		expect_errno(shm_open(name, O_RDONLY, 0), EACCES);
 		/* The directory is sticky. */
@@ -126,7 +128,8 @@ static void in_maps(void)
 	struct map_line line;
 
 	expect(maps_find(map, &line));
-	check(line.path, strncmp(line.path, "/dev/shm", 8) == 0 && strcmp(line.path + 8, name) == 0);
+	check(line.path,
+	      strncmp(line.path, "/dev/shm", 8) == 0 && strcmp(line.path + 8, name) == 0);
 	expect(shm_unlink(name) == 0);
 }
 

@@ -111,7 +111,8 @@ static void a_write_is_the_process_s_own(void)
 	if (pid == 0) {
 		gate_open(&ready);
 		gate_pass(&end);
-		_exit(peek(memory) == 2 && peek(memory + 1) == 1 && peek(memory + PAGE) == 1 ? 0 : 1);
+		_exit(peek(memory) == 2 && peek(memory + 1) == 1 && peek(memory + PAGE) == 1 ? 0
+											     : 1);
 	}
 	gate_pass(&ready);
 	fd = open_mem(pid, O_RDWR);
@@ -146,7 +147,8 @@ static void files(void)
 	expect_errno(pread(mem, &byte, 1, (off_t)private + 2 * PAGE), EIO);
 	expect_errno(pwrite(mem, &byte, 1, (off_t)private + 2 * PAGE), EIO);
 	expect(mprotect(private, 3 * PAGE, PROT_NONE) == 0);
-	expect(pread(mem, &byte, 1, (off_t)private + PAGE) == 1 && (unsigned char)byte == pattern(PAGE));
+	expect(pread(mem, &byte, 1, (off_t) private + PAGE) == 1 &&
+	       (unsigned char)byte == pattern(PAGE));
 	expect_equal(pwrite(mem, "\4", 1, (off_t)private + PAGE), 1);
 	expect(mprotect(private, 3 * PAGE, PROT_READ) == 0);
 	expect_equal(peek(private + PAGE), 4);
@@ -201,12 +203,14 @@ static void who_may_open(void)
 	snprintf(path, sizeof(path), "/proc/%d/mem", getpid());
 	expect(stat(path, &status) == 0 && status.st_mode == (S_IFREG | 0600));
 	expect_equal(status.st_size, 0);
-	expect_errno(mmap(NULL, PAGE, PROT_READ, MAP_SHARED, open_mem(getpid(), O_RDONLY), 0), ENODEV);
+	expect_errno(mmap(NULL, PAGE, PROT_READ, MAP_SHARED, open_mem(getpid(), O_RDONLY), 0),
+		     ENODEV);
 	if (geteuid() != 0)
 		return;
 	pid = fork_child();
 	if (pid == 0) {
-		expect(setresgid(NOBODY, NOBODY, NOBODY) == 0 && setresuid(NOBODY, NOBODY, NOBODY) == 0);
+		expect(setresgid(NOBODY, NOBODY, NOBODY) == 0 &&
+		       setresuid(NOBODY, NOBODY, NOBODY) == 0);
 		expect_errno(open(path, O_RDONLY), EACCES);
 		prctl(PR_SET_DUMPABLE, 1);
 		expect(open("/proc/self/mem", O_RDWR) >= 0);

@@ -1,4 +1,6 @@
-/* process_vm.c - process_vm_readv(2) and process_vm_writev(2): pieces, partial transfers, errors. */
+/*
+ * process_vm.c - process_vm_readv(2) and process_vm_writev(2): pieces, partial transfers, errors.
+ */
 #include "tap.h"
 
 #include "helpers.h"
@@ -79,7 +81,8 @@ static void many_pieces(void)
 	char *memory = map_anon(4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE);
 	char to[100] = "";
 	struct iovec own[] = {{to, 1}, {to + 1, 0}, {to + 1, 50}, {to + 51, 49}};
-	struct iovec other[] = {{memory + PAGE - 10, 20}, {NULL, 0}, {memory, 30}, {memory + 77, 1000}};
+	struct iovec other[] = {
+		{memory + PAGE - 10, 20}, {NULL, 0}, {memory, 30}, {memory + 77, 1000}};
 
 	fill_pattern(memory, 0, 4 * PAGE);
 	expect_equal(process_vm_readv(getpid(), own, 4, other, 4, 0), 100);
@@ -139,7 +142,7 @@ static void a_file_past_its_end(void)
 
 static void the_stack_does_not_grow(void)
 {
-	char here = 1, *volatile at = &here, byte; /* volatile: the compiler knows the bounds of `here` */
+	char here = 1, *volatile at = &here, byte; /* volatile: gcc knows the bounds of `here` */
 
 	expect_errno(read_from(getpid(), &byte, at - 3 * MIB, 1), EFAULT);
 	expect_equal(read_from(getpid(), &byte, &here, 1), 1);

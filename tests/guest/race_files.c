@@ -246,7 +246,8 @@ static void move_or_walk(int number)
 						     stat("../../b", &status) == 0, 1);
 			}
 			expect_equal(chdir(tap_scratch), 0);
-		} else if (worked_or(stat("b/c/tree/deep/../../../../a", &status), ENOENT, ENOENT)) {
+		} else if (worked_or(stat("b/c/tree/deep/../../../../a", &status), ENOENT,
+				     ENOENT)) {
 			expect_equal(stat("a", &root), 0);
 			expect_equal(status.st_ino, root.st_ino);
 		}

@@ -1,8 +1,8 @@
 /*
  * race_proc.c - /proc, read by some processes while others begin, exec and end.
  *
- * A name in /proc may be gone at the next step; what is read there is about the process asked for, or
- * nothing.
+ * A name in /proc may be gone at the next step; what is read there is about the process asked for,
+ * or nothing.
  */
 #include "helpers.h"
 
@@ -88,7 +88,10 @@ static void walk(const char *path, int depth)
 	closedir(directory);
 }
 
-/* The directories of this test's processes: the group's, so that no other process of the system is read. */
+/*
+ * The directories of this test's processes: the group's, so that no other process of the system is
+ * read.
+ */
 static void walk_group(void)
 {
 	pid_t group = getpgrp();
@@ -350,7 +353,9 @@ static void exec_again(int left)
 	_exit(1);
 }
 
-/* A record lock belongs to the process, so that exec keeps it; looking into /proc changes nothing. */
+/*
+ * A record lock belongs to the process, so that exec keeps it; looking into /proc changes nothing.
+ */
 static void locks_stay(void)
 {
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};

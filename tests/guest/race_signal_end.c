@@ -280,7 +280,9 @@ static void *take_others(void *unused)
 	return NULL;
 }
 
-/* Both signals may have been meant for the thread that takes one: the other thread gets the rest. */
+/*
+ * Both signals may have been meant for the thread that takes one: the other thread gets the rest.
+ */
 static void what_a_waiter_leaves(void)
 {
 	sigset_t both;

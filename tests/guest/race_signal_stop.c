@@ -1,6 +1,7 @@
 /*
  * race_signal_stop.c - a process of several threads is stopped and continued while its threads
- * run, sleep, start and exit on other processors: the parent hears of each stop, and no thread goes on.
+ * run, sleep, start and exit on other processors: the parent hears of each stop, and no thread goes
+ * on.
  */
 #include "helpers.h"
 
@@ -163,7 +164,7 @@ static void two_stop_signals(void)
 	int status;
 
 	pid = fork_child();
-	if (pid == 0) { /* in a group of its own, of the same session: terminal stops are not ignored */
+	if (pid == 0) { /* a group of its own in the session: terminal stops are not ignored */
 		pid = busy_process(false);
 		expect(setpgid(pid, pid) == 0);
 		for (int i = 0; i < ROUNDS; i++) {

@@ -84,7 +84,8 @@ static void memory(void)
 
 static void memfds_and_segments(void)
 {
-	int fd = memfd_create("remap", MFD_ALLOW_SEALING), id = shmget(IPC_PRIVATE, PAGES * PAGE, 0600);
+	int fd = memfd_create("remap", MFD_ALLOW_SEALING),
+	    id = shmget(IPC_PRIVATE, PAGES * PAGE, 0600);
 	struct shmid_ds status;
 	char *map;
 
@@ -126,7 +127,7 @@ static void fills(void)
 	expect_equal(present_pages(map), 0);
 	expect_remap(map, 2, 6);
 	expect_equal(present_pages(map), 4); /* two pages, seen in two places */
-	expect_equal(remap(map, PAGE, 0, 1, 0x12345 & ~MAP_NONBLOCK), 0); /* other flags are ignored */
+	expect_equal(remap(map, PAGE, 0, 1, 0x12345 & ~MAP_NONBLOCK), 0); /* others are ignored */
 	expect_equal(present_pages(map), 4); /* with page 1, without page 6 in the first place */
 }
 

@@ -226,7 +226,8 @@ static void locked(void)
 
 static void all_together(void)
 {
-	static const char *const keys[] = {"Rss", "Private_Dirty", "Shared_Clean", "Anonymous", "Swap"};
+	static const char *const keys[] = {"Rss", "Private_Dirty", "Shared_Clean", "Anonymous",
+					   "Swap"};
 	static long sums[ARRAY_LENGTH(keys)], rss_of_all;
 
 	/* Twice: the first reading uses memory itself. */
@@ -235,7 +236,8 @@ static void all_together(void)
 		proc_read("/proc/self/smaps", text, sizeof(text));
 		for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n"))
 			for (size_t i = 0; i < ARRAY_LENGTH(keys); i++)
-				if (strncmp(line, keys[i], strlen(keys[i])) == 0 && line[strlen(keys[i])] == ':')
+				if (strncmp(line, keys[i], strlen(keys[i])) == 0 &&
+				    line[strlen(keys[i])] == ':')
 					sums[i] += strtol(line + strlen(keys[i]) + 1, NULL, 10);
 		rss_of_all = proc_number("/proc/self/smaps_rollup", "Rss");
 	}
@@ -277,7 +279,8 @@ static void status(void)
 	expect(about(status_of("RssAnon") - anon, bytes / 1024));
 	expect(about(status_of("RssShmem") - shmem, bytes / 1024));
 	expect(status_of("VmPTE") - tables >= KIB(4) && status_of("VmPTE") - tables <= KIB(16));
-	expect_equal(status_of("VmRSS"), status_of("RssAnon") + status_of("RssFile") + status_of("RssShmem"));
+	expect_equal(status_of("VmRSS"),
+		     status_of("RssAnon") + status_of("RssFile") + status_of("RssShmem"));
 	expect(status_of("VmStk") >= 4 && status_of("VmExe") > 0 && status_of("VmLib") >= 0);
 	expect(munmap(memory, bytes) == 0 && munmap(shared, bytes) == 0);
 	expect(about(status_of("RssAnon"), anon));
@@ -303,7 +306,8 @@ static void statm(void)
 		memset(memory, 1, PAGE);
 		expect(munmap(memory, PAGE) == 0);
 	}
-	expect(library == 0 && dirty == 0 && code > 0 && data > 0 && shared <= resident && resident <= size);
+	expect(library == 0 && dirty == 0 && code > 0 && data > 0 && shared <= resident &&
+	       resident <= size);
 	memory = map_fresh(bytes / PAGE);
 	memset(memory, 1, bytes);
 	proc_read("/proc/self/statm", line, sizeof(line));
@@ -322,7 +326,8 @@ static uint64_t pagemap(const void *address)
 	int fd = open("/proc/self/pagemap", O_RDONLY);
 	uint64_t entry;
 
-	expect(pread(fd, &entry, sizeof(entry), (off_t)((uintptr_t)address / PAGE * 8)) == sizeof(entry));
+	expect(pread(fd, &entry, sizeof(entry), (off_t)((uintptr_t)address / PAGE * 8)) ==
+	       sizeof(entry));
 	close(fd);
 	return entry;
 }
@@ -352,7 +357,8 @@ static void pagemap_entries(void)
 	expect((entry & PAGEMAP_PRESENT) && (entry & PAGEMAP_FILE) && (entry & PAGEMAP_EXCLUSIVE));
 	pid = fork_child();
 	if (pid == 0) {
-		expect((pagemap(memory) & (PAGEMAP_PRESENT | PAGEMAP_EXCLUSIVE)) == PAGEMAP_PRESENT);
+		expect((pagemap(memory) & (PAGEMAP_PRESENT | PAGEMAP_EXCLUSIVE)) ==
+		       PAGEMAP_PRESENT);
 		poke(memory, 2);
 		expect(pagemap(memory) & PAGEMAP_EXCLUSIVE);
 		look_as_nobody(memory);
@@ -375,7 +381,8 @@ static void others_may_not_look(void)
 		tap_skip("not root");
 	pid = fork_child();
 	if (pid == 0) {
-		expect(setresgid(NOBODY, NOBODY, NOBODY) == 0 && setresuid(NOBODY, NOBODY, NOBODY) == 0);
+		expect(setresgid(NOBODY, NOBODY, NOBODY) == 0 &&
+		       setresuid(NOBODY, NOBODY, NOBODY) == 0);
 		for (size_t i = 0; i < ARRAY_LENGTH(files); i++) {
 			char path[64];
 			int fd;
@@ -398,7 +405,8 @@ static void others_may_not_look(void)
 static void the_system(void)
 {
 	size_t bytes = 8 * MIB;
-	long shmem = proc_number("/proc/meminfo", "Shmem"), anon = proc_number("/proc/meminfo", "AnonPages");
+	long shmem = proc_number("/proc/meminfo", "Shmem"),
+	     anon = proc_number("/proc/meminfo", "AnonPages");
 	char *memory = map_fresh(bytes / PAGE);
 	char *shared = map_anon(bytes, PROT_READ | PROT_WRITE, MAP_SHARED);
 

@@ -197,7 +197,8 @@ static void parts_stay_parts(void)
 	expect_zone(memory + PAGE, PAGE, "rw-s");
 	expect(mlock(memory, 2 * PAGE) == 0 && munlock(memory, 4 * PAGE) == 0);
 	expect_equal(stat_of(id).shm_nattch, 3);
-	expect(mremap(memory, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, free_range(PAGE)) != MAP_FAILED);
+	expect(mremap(memory, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, free_range(PAGE)) !=
+	       MAP_FAILED);
 	expect_equal(stat_of(id).shm_nattch, 3);
 	expect(munmap(memory + PAGE, 2 * PAGE) == 0);
 	expect_equal(stat_of(id).shm_nattch, 2);

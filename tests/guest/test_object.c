@@ -36,8 +36,8 @@ static struct counts counts_of(int fd)
 	char text[256] = "";
 
 	expect(pread(fd, text, sizeof(text) - 1, 0) > 0);
-	expect(sscanf(text, "loads %ld dirties %ld runs %ld pages %ld bytes %ld held %ld", &now.loads,
-		      &now.dirties, &now.runs, &now.pages, &now.bytes, &now.held) == 6);
+	expect(sscanf(text, "loads %ld dirties %ld runs %ld pages %ld bytes %ld held %ld",
+		      &now.loads, &now.dirties, &now.runs, &now.pages, &now.bytes, &now.held) == 6);
 	return now;
 }
 
@@ -228,9 +228,11 @@ static void ranges_of_files(void)
 
 	for (int page = 0; page < 10; page++)
 		poke(map + page * PAGE, 1);
-	expect(sync_file_range(fd, DATA_OFFSET + 2 * (off_t)PAGE, 3 * PAGE, SYNC_FILE_RANGE_WAIT_AFTER) == 0);
+	expect(sync_file_range(fd, DATA_OFFSET + 2 * (off_t)PAGE, 3 * PAGE,
+			       SYNC_FILE_RANGE_WAIT_AFTER) == 0);
 	expect_equal(counts_of(fd).pages, 0); /* waiting starts nothing */
-	expect(sync_file_range(fd, DATA_OFFSET + 2 * (off_t)PAGE, 3 * PAGE, SYNC_FILE_RANGE_WRITE) == 0);
+	expect(sync_file_range(fd, DATA_OFFSET + 2 * (off_t)PAGE, 3 * PAGE,
+			       SYNC_FILE_RANGE_WRITE) == 0);
 	expect_equal(counts_of(fd).runs, 1);
 	expect_equal(counts_of(fd).pages, 3);
 	command(fd, "fail-sync");
@@ -512,7 +514,8 @@ static void truncate_during_write_back(void)
 }
 
 static const struct tap_case cases[] = {
-	{"mmap loads nothing, the first touch one page, the second nothing (lab 8)", loads_are_lazy},
+	{"mmap loads nothing, the first touch one page, the second nothing (lab 8)",
+	 loads_are_lazy},
 	{"a shared and a private mapping load a page once", one_load_for_all},
 	{"MAP_POPULATE loads every page", populate_loads_all},
 	{"msync writes dirty pages only, neighbours in one run (lab 26)", only_dirty_pages},

@@ -1,6 +1,6 @@
 /*
- * threads.h - what the tests of threads and futexes do again and again. None waits for time to pass:
- * await_sleepers knows from the kernel itself who is asleep.
+ * threads.h - what the tests of threads and futexes do again and again. None waits for time to
+ * pass: await_sleepers knows from the kernel itself who is asleep.
  */
 #pragma once
 

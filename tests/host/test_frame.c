@@ -423,7 +423,9 @@ static void references_saturate(void **state)
 	frame_put(frame);
 }
 
-/* More than a processor's cache holds, out of order; shared frames and the zero frame among them. */
+/*
+ * More than a processor's cache holds, out of order; shared frames and the zero frame among them.
+ */
 static void many_are_put_at_once(void **state)
 {
 	enum { COUNT = 150, SHARED = 3 };
