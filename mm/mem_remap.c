@@ -200,7 +200,8 @@ static int move_to(struct remap *r, struct mem_zone *zone, uintptr_t to, struct 
 		unlock_zone(r, zone);
 	else if (r->old_length > 0)
 		zones_cut(r->space, r->old_addr, r->old_addr + r->old_length, spare, &r->ended);
-	zone_merge(r->space, target, &r->ended);
+	/* What stays behind may have joined the target already: it is looked up. */
+	zone_merge(r->space, mem_zone_find(&r->space->zones, to), &r->ended);
 	return 0;
 }
 

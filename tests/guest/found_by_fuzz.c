@@ -82,6 +82,22 @@ static void several_stay_mapped(void)
 	expect_zone(map + 2 * PAGE, 2 * PAGE, "r--p");
 }
 
+/* The new place lies between the old one and the rest of the same mapping: all of it is one again. */
+static void stays_mapped_beside_itself(void)
+{
+	char *map = map_alone(11 * PAGE, RW);
+
+	fill_pattern(map, 0, 11 * PAGE);
+	expect(remap(map + PAGE, 4 * PAGE, 4 * PAGE, FIXED | MREMAP_DONTUNMAP, map + 6 * PAGE) ==
+	       map + 6 * PAGE);
+	expect_filled(map + PAGE, 0, 4 * PAGE);
+	expect_pattern(map + 5 * PAGE, 5 * PAGE, PAGE);
+	expect_pattern(map + 6 * PAGE, PAGE, 4 * PAGE);
+	expect_pattern(map + 10 * PAGE, 10 * PAGE, PAGE);
+	if (on_stos())
+		expect_zone(map, 11 * PAGE, "rw-p"); /* Linux may keep them apart */
+}
+
 static void several_begin_with_a_mapping(void)
 {
 	char *to = map_alone(8 * PAGE, RW), *map = several();
@@ -315,6 +331,7 @@ static void heap_joins_its_neighbour(void)
 static const struct tap_case cases[] = {
 	{"several mappings move at once, with the holes between them", several_move},
 	{"MREMAP_DONTUNMAP of several mappings", several_stay_mapped},
+	{"MREMAP_DONTUNMAP beside the rest of the mapping", stays_mapped_beside_itself},
 	{"several mappings begin with one, and keep their length", several_begin_with_a_mapping},
 	{"some of several move before one that cannot", some_of_several_move},
 	{"mremap of an old length beyond user space", old_length_too_long},
