@@ -25,7 +25,7 @@ multiboot2_header:
 	dd 0                            ; architecture: i386 protected mode
 	dd .end - multiboot2_header
 	dd 0x100000000 - (MULTIBOOT2_HEADER_MAGIC + (.end - multiboot2_header))
-	dw 5, 1                         ; framebuffer tag, optional: without a display we boot as well
+	dw 5, 1                         ; framebuffer tag, optional: stos boots without a display
 	dd 20
 	dd 1024, 768, 32                ; width, height, bits per pixel
 	dd 0                            ; tags begin at multiples of 8 bytes

@@ -1,9 +1,9 @@
 ; boot/processor_start.asm - from a started processor's real mode to processor_main.
 ;
-; kernel/processors.c copies this to a page below 1 MiB, fills in the block at its beginning, and sends the
-; processor there (SDM vol. 3, 9.4). It begins with CS = the page / 16, IP = 0, everything else as
-; after a reset, goes to long mode in one step, on tables that map the first 2 MiB where they are
-; (mm/kernel_map.c, kernel_map_start_tables), and calls the entry with its struct cpu.
+; kernel/processors.c copies this to a page below 1 MiB, fills in the block at its beginning, and
+; sends the processor there (SDM vol. 3, 9.4). It begins with CS = the page / 16, IP = 0, everything
+; else as after a reset, goes to long mode in one step, on tables that map the first 2 MiB where
+; they are (mm/kernel_map.c, kernel_map_start_tables), and calls the entry with its struct cpu.
 ;
 ; The block is for the processor whose APIC id it names, until that, or whoever waited for it, puts
 ; BLOCK_CLOSED there in one step. So a processor that comes so late that it was given up cannot take

@@ -1,10 +1,10 @@
 ; kernel/syscall_entry.asm - the SYSCALL instruction lands here (SDM vol. 2, SYSCALL).
 ;
-; rcx = user's rip, r11 = user's rflags; interrupts are off (SFMASK), rsp is still the user's. Builds
-; the same struct trap_frame as trap_entry.asm, with vector TRAP_VECTOR_SYSCALL and the number
-; in error_code, and calls syscall_dispatch(frame), whose result goes to frame->rax.
-; If the frame was changed to another vector (signal return, exec), or rip is not canonical, it
-; goes back by iretq, else by sysretq.
+; rcx = user's rip, r11 = user's rflags; interrupts are off (SFMASK), rsp is still the user's.
+; Builds the same struct trap_frame as trap_entry.asm, with vector TRAP_VECTOR_SYSCALL and the
+; number in error_code, and calls syscall_dispatch(frame), whose result goes to frame->rax. If the
+; frame was changed to another vector (signal return, exec), or rip is not canonical, it goes back
+; by iretq, else by sysretq.
 
 CPU_KERNEL_STACK_TOP equ 16
 CPU_USER_STACK_POINTER equ 24
@@ -52,7 +52,7 @@ syscall_entry:
 	jne .by_iret
 	mov rcx, [rsp + FRAME_RIP]
 	mov rax, rcx
-	shr rax, 47                     ; SYSRET to a non-canonical address would fault in the kernel
+	shr rax, 47                     ; SYSRET to a non-canonical address faults in the kernel
 	jnz .by_iret
 	mov rbp, [rsp + FRAME_RBP]
 	add rsp, FRAME_R10              ; C has kept rbx and r12 to r15; r11 is overwritten below

@@ -1,7 +1,8 @@
 ; mm/user_access.asm - the only instructions that touch user memory from the kernel.
 ;
 ; Each may fault. trap.c then asks user_copy_fixup() (the table at the end), and continues at the
-; fix-up address if the fault cannot be resolved. mm/user_copy.c checks addresses and sets EFLAGS.AC.
+; fix-up address if the fault cannot be resolved. mm/user_copy.c checks addresses and sets
+; EFLAGS.AC.
 
 section .text
 
@@ -47,8 +48,8 @@ clear_bytes_fixup:
 	mov rax, rcx
 	ret
 
-; ssize_t user_string_raw(char *dst, const char *src, size_t size): length without the NUL; size when no
-; NUL came; -1 at a bad address.
+; ssize_t user_string_raw(char *dst, const char *src, size_t size): length without the NUL; size
+; when no NUL came; -1 at a bad address.
 global user_string_raw
 user_string_raw:
 	xor eax, eax

@@ -22,7 +22,8 @@ def locks_of(text: str) -> set[str]:
     """Variables, and fields of the structures that are laid out in the text."""
     found = set(re.findall(rf"^(?:static |extern )?{LOCK}(?:;| =)", text, re.MULTILINE))
     structures = re.finditer(
-        r"^(?:static )?struct (?:[A-Z]\w*\(.*?\) |__attribute__\(\(.*?\)\) )?(\w*) ?\{\n(.*?)^\}(?: (\w+))?",
+        r"^(?:static )?struct (?:[A-Z]\w*\(.*?\) |__attribute__\(\(.*?\)\) )?(\w*) ?\{\n"
+        r"(.*?)^\}(?: (\w+))?",
         text, re.MULTILINE | re.DOTALL,
     )
     for name, fields, variable in (match.groups() for match in structures):
@@ -33,8 +34,10 @@ def locks_of(text: str) -> set[str]:
 
 def main() -> int:
     page = (ROOT / "docs/locking.md").read_text()
-    enum = re.search(r"enum lock_rank \{(.*?)\};", (ROOT / "kernel/base/lock.h").read_text(), re.DOTALL)[1]
-    names = re.search(r"rank_names\[\] = \{(.*?)\};", (ROOT / "kernel/lock_check.c").read_text(), re.DOTALL)[1]
+    header = (ROOT / "kernel/base/lock.h").read_text()
+    checker = (ROOT / "kernel/lock_check.c").read_text()
+    enum = re.search(r"enum lock_rank \{(.*?)\};", header, re.DOTALL)[1]
+    names = re.search(r"rank_names\[\] = \{(.*?)\};", checker, re.DOTALL)[1]
     ranks = re.findall(r"^\t(RANK_\w+),", enum, re.MULTILINE)[1:]
     rows = re.findall(r"^\| `([\w.]+)` \| `(RANK_\w+)` \|", page, re.MULTILINE)
     told = {lock for lock, _ in rows}
@@ -43,7 +46,11 @@ def main() -> int:
         *(f"{lock} is a lock, but not in the table" for lock in sorted(there - told)),
         *(f"{lock} is in the table, but no lock" for lock in sorted(told - there)),
         *(f"{rank} of {lock} is no rank" for lock, rank in rows if rank not in ranks),
-        *(f"{rank} has no name in kernel/lock_check.c" for rank in ranks if f"[{rank}]" not in names),
+        *(
+            f"{rank} has no name in kernel/lock_check.c"
+            for rank in ranks
+            if f"[{rank}]" not in names
+        ),
     ]
     if re.findall(r"^\| `(RANK_\w+)` \|", page, re.MULTILINE) != ranks:
         complaints.append(f"the ranks are, in this order: {' '.join(ranks)}")

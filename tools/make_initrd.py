@@ -4,8 +4,8 @@
     make_initrd.py --root iso/root --program /sbin/init=build/user/init ... \\
         --file /usr/share/testcard.ppm=build/testcard.ppm ... -o build/initrd.cpio
 
-Called by the build. Order of precedence: programs and files, then the skeleton, then busybox: an applet
-with the name of one of our programs is left out, wherever it lies.
+Called by the build. Order of precedence: programs and files, then the skeleton, then busybox: an
+applet with the name of one of our programs is left out, wherever it lies.
 """
 
 import argparse
@@ -92,7 +92,9 @@ def main() -> int:
     parser.add_argument("--root", type=Path, required=True, help="the skeleton's folder")
     parser.add_argument("--busybox", type=Path, default=Path("/bin/busybox"))
     for name in ("program", "file"):
-        parser.add_argument(f"--{name}", type=_placed, action="append", default=[], metavar="/P=FILE")
+        parser.add_argument(
+            f"--{name}", type=_placed, action="append", default=[], metavar="/P=FILE"
+        )
     parser.add_argument("-o", "--output", type=Path, required=True)
     wanted = parser.parse_args()
     entries = compose(wanted.root, wanted.busybox, dict(wanted.program), dict(wanted.file))

@@ -11,6 +11,7 @@ import subprocess
 
 # What gcc makes of a function's parts and copies: they go by the function's name.
 CLONE = re.compile(r"\.(part|cold|isra|constprop)(\.\d+)?")
+KERNEL_HALF = 0xFFFFFFFF80000000
 
 
 def functions(nm: str, kernel: str) -> list[tuple[int, str]]:
@@ -19,7 +20,9 @@ def functions(nm: str, kernel: str) -> list[tuple[int, str]]:
     for line in listing.splitlines():
         address, kind, name = line.split(maxsplit=2)
         name = CLONE.sub("", name)
-        if kind in "tT" and "." not in name and name != "kernel_text_begin" and int(address, 16) >= 0xFFFFFFFF80000000:
+        if kind not in "tT" or "." in name or name == "kernel_text_begin":
+            continue
+        if int(address, 16) >= KERNEL_HALF:
             found.append((int(address, 16), name))
     return found
 

@@ -33,7 +33,12 @@ def sections(console: str) -> tuple[str, str, str]:
         ("try-order", "lock order: files .* is taken under driver", "try_high", "take_low"),
         ("spin-twice", "lock files .* is taken twice", "take_low", "take_low"),
         ("spin-release", "spinlock files .* is released by a processor that", None, "release_low"),
-        ("sleep-order", "lock order: inode .* sleep leaf", "take_sleeping_high", "take_sleeping_low"),
+        (
+            "sleep-order",
+            "lock order: inode .* sleep leaf",
+            "take_sleeping_high",
+            "take_sleeping_low",
+        ),
         ("sleep-twice", "lock inode .* is taken twice", "take_sleeping_low", "take_sleeping_low"),
         ("read-twice", "lock space .* is taken twice", "take_reading", "take_reading"),
         ("sleep-release", "lock inode .* is released by a task", "holder", "release_sleeping_low"),

@@ -1,5 +1,5 @@
-"""Processors that misbehave, made to by gdb: one that does not start, or hangs on its way or later, and a panic's
-account of the others."""
+"""Processors that misbehave, made to by gdb: one that does not start, or hangs on its way
+or later, and a panic's account of the others."""
 
 import re
 import subprocess
@@ -26,15 +26,16 @@ def debug(tmp_path, script: str, *options: str, program: str):
     (tmp_path / "script").write_text(HEAD + script)
     (tmp_path / "tail").write_text(TAIL)
     command = [STOS, "debug", "--no-build", "--quick", *options]
-    command += ["--gdb", f"-batch -x {tmp_path}/script -x {tmp_path}/tail", "--", "sh", "-c", program]
+    command += ["--gdb", f"-batch -x {tmp_path}/script -x {tmp_path}/tail"]
+    command += ["--", "sh", "-c", program]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
                           timeout=PATIENCE)
     said, _, console = done.stdout.partition("@console\n")
     return said, console
 
 
-# The processor with APIC id 1 is never called while it is waited for, but instead of the next one, when
-# it finds a block that is not its own. That one comes at the second call.
+# The processor with APIC id 1 is never called while it is waited for, but instead of the next one,
+# when it finds a block that is not its own. That one comes at the second call.
 LATE = """
 break *lapic_send_startup if $edi == 1
 commands

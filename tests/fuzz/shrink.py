@@ -30,7 +30,8 @@ def linux_command(program: Path, *options: str) -> list[str]:
 def stos_command(program: Path, kernel: str, processors: int, *options: str) -> list[str]:
     variant = [] if kernel == "plain" else [f"--{kernel}", "--append", "check=every"]
     run = [ROOT / "stos", "run", "--no-build", "--quick", *variant, "--smp", processors]
-    return [str(word) for word in [*run, "--add", f"{program}:/mapfuzz", "--", "/mapfuzz", *options]]
+    command = [*run, "--add", f"{program}:/mapfuzz", "--", "/mapfuzz", *options]
+    return [str(word) for word in command]
 
 
 class Server:

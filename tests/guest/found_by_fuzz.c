@@ -82,7 +82,7 @@ static void several_stay_mapped(void)
 	expect_zone(map + 2 * PAGE, 2 * PAGE, "r--p");
 }
 
-/* The new place lies between the old one and the rest of the same mapping: all of it is one again. */
+/* The new place lies between the old one and the rest of the same mapping: all is one again. */
 static void stays_mapped_beside_itself(void)
 {
 	char *map = map_alone(11 * PAGE, RW);

@@ -1,4 +1,6 @@
-"""Compare what Linux and stos make of random sequences: fuzz_test.py MAPFUZZ --where check4 [--long].
+"""Compare what Linux and stos make of random sequences.
+
+    fuzz_test.py MAPFUZZ --where check4 [--long]
 
 Both run the same seeds, stos all of a batch in one boot, and print a digest for each. Half of a
 batch are sequences of one thread, half of three. The short runs' seeds are fixed; long ones start
@@ -44,7 +46,8 @@ def compare(wanted: argparse.Namespace, first: int, count: int, threads: int) ->
         print(f"Linux: {linux[seed]}\nstos:  {stos.get(seed, 'nothing')}")
         print(f"    tests/fuzz/shrink.py {seed} --threads {threads} --kernel {wanted.kernel} "
               f"--smp {wanted.processors}")
-    print(f"seeds {first} to {first + count - 1}, {threads} threads: {len(different)} differ", flush=True)
+    seeds = f"seeds {first} to {first + count - 1}"
+    print(f"{seeds}, {threads} threads: {len(different)} differ", flush=True)
     return different
 
 

@@ -42,7 +42,8 @@ class Boot:
         self._began = 0.0
         self._process = subprocess.Popen(
             [STOS, "run", "--no-build", "--quick", *wanted.options]
-            + ["--add", f"{wanted.programs}:/tests", "--add", f"{HARNESS}/guest_runner.sh:/run-tests"]
+            + ["--add", f"{wanted.programs}:/tests"]
+            + ["--add", f"{HARNESS}/guest_runner.sh:/run-tests"]
             + ["--", "sh", "/run-tests", str(PROGRAM_SECONDS), str(wanted.rounds), *names],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -92,7 +93,8 @@ class Boot:
     def _take_result(self, status: int, before: int, after: int) -> None:
         if self.current in self.results:
             if status != self.results[self.current]["status"]:
-                self.failed_later.append(f"{self.current} now ended with {status}:\n{self.output()}")
+                problem = f"{self.current} now ended with {status}:\n{self.output()}"
+                self.failed_later.append(problem)
             return
         self.results[self.current] = {
             "output": self.output(),

@@ -9,7 +9,8 @@ from command import PATIENCE, STOS
 
 def bench(*options: str) -> str:
     command = [STOS, "bench", "--no-build", "--no-linux", *options]
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=PATIENCE).stdout
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=PATIENCE)
+    return done.stdout
 
 
 def test_figures_repeat():

@@ -68,7 +68,7 @@ def results(large, tmp_path_factory):
         mkdir /out; cd /
         sha256sum large >/out/sha256sum
         sort large >/out/sort
-        awk '{ sum += $2; if (length($1) > longest) longest = length($1) } END { print NR, sum, longest }' \
+        awk '{ sum += $2; if (length($1) > top) top = length($1) } END { print NR, sum, top }' \
             large >/out/awk
         gzip -c large >/out/gzip
         tar -cf /out/tar large
@@ -94,7 +94,7 @@ def test_sort(results, large):
 
 
 def test_awk(results, large):
-    program = "{ sum += $2; if (length($1) > longest) longest = length($1) } END { print NR, sum, longest }"
+    program = "{ sum += $2; if (length($1) > top) top = length($1) } END { print NR, sum, top }"
     assert (results / "awk").read_bytes() == host(f"awk '{program}' large", large)
 
 

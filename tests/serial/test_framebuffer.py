@@ -131,7 +131,8 @@ def files(tmp_path_factory) -> Path:
     source.write_text(
         "#include <fcntl.h>\n#include <linux/fb.h>\n#include <stdlib.h>\n#include <sys/ioctl.h>\n"
         "int main(int count, char **arguments)\n{\n"
-        '\treturn count != 2 || ioctl(open("/dev/fb0", O_RDWR), FBIOBLANK, atoi(arguments[1]));\n}\n')
+        '\tint fd = open("/dev/fb0", O_RDWR);\n'
+        '\treturn count != 2 || ioctl(fd, FBIOBLANK, atoi(arguments[1]));\n}\n')
     subprocess.run(["gcc", "-static", "-o", folder / "blank", source], check=True)
     return folder
 

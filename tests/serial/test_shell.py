@@ -2,7 +2,8 @@
 
 
 def test_a_pipeline(shell):
-    assert shell.run("echo one two three | tr ' ' '\\n' | sort | head -2").split() == ["one", "three"]
+    sorted_words = shell.run("echo one two three | tr ' ' '\\n' | sort | head -2").split()
+    assert sorted_words == ["one", "three"]
 
 
 def test_redirection(shell):

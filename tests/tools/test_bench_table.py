@@ -20,7 +20,8 @@ def table(rows, linux, stos) -> list[list[str]]:
 
 
 @pytest.mark.parametrize(
-    ("ticks", "median"), [((10, 30, 20), 2), ((10, 20), 1.5), ((7,), 0.7), ((9, 9, 1000, 1, 9), 0.9)]
+    ("ticks", "median"),
+    [((10, 30, 20), 2), ((10, 20), 1.5), ((7,), 0.7), ((9, 9, 1000, 1, 9), 0.9)],
 )
 def test_the_median_sample_counts_for_each_unit(ticks, median):
     assert Samples(10, ticks).median == pytest.approx(median)
@@ -132,7 +133,9 @@ ADDRESSES = {"one": "ffffffff80000010", "two": "ffffffff80000020", "user": "0000
 
 def log(*executed: str) -> Log:
     result = Log()
-    traces = [f"Trace 0: 0x7f00 [00000000/{ADDRESSES[name]}/0040c2b3/ff000200] x" for name in executed]
+    traces = [
+        f"Trace 0: 0x7f00 [00000000/{ADDRESSES[name]}/0040c2b3/ff000200] x" for name in executed
+    ]
     result.read([*BLOCKS.splitlines(), *traces])
     return result
 

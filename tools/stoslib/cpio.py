@@ -103,7 +103,9 @@ class Writer:
     ) -> None:
         if len(name) >= FILLER:
             raise ValueError(f"{os.fsdecode(name)}: the name is too long")
-        padded = _aligned(HEADER + len(name) + 1, 4) - HEADER + padding if padding else len(name) + 1
+        padded = len(name) + 1
+        if padding:
+            padded = _aligned(HEADER + padded, 4) - HEADER + padding
         fields = (inode, entry.mode, 0, 0, links, entry.mtime, size, 0, 0, *entry.rdev, padded, 0)
         header = b"070701" + b"".join(b"%08X" % (value & LARGEST) for value in fields)
         self._write(header + name.ljust(padded, b"\0"))

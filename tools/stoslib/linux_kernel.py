@@ -1,4 +1,4 @@
-"""Debian's Linux kernel image, to compare with: fetched by apt, unpacked in build/, not installed."""
+"""Debian's Linux kernel, to compare with: fetched by apt, unpacked in build/, not installed."""
 
 import re
 import shutil

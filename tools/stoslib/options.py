@@ -38,7 +38,8 @@ class _Parser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, **settings)
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}\n{self.format_usage().rstrip()}\n`{self.prog} --help` explains")
+        usage = self.format_usage().rstrip()
+        raise UsageError(f"{message}\n{usage}\n`{self.prog} --help` explains")
 
 
 def _host_and_guest(value: str) -> tuple[bytes, bytes]:
@@ -215,8 +216,8 @@ def _add_bench(verbs: Any) -> None:
     names = "".join(f"  {row.name:23} {row.text.strip()}\n" for row in bench_rows.ROWS)
     parser = verbs.add_parser(
         "bench", help="measure what system calls, faults and forks cost, here and on Linux",
-        description="Measure stos and Debian's Linux kernel and print the table, with what stos is\n"
-        "meant to reach.", epilog=BENCH_NOTE + names)
+        description="Measure stos and Debian's Linux kernel and print the table, with what stos\n"
+        "is meant to reach.", epilog=BENCH_NOTE + names)
     parser.add_argument("--only", metavar="PATTERN",
                         help="the rows whose name or text this regular expression is found in")
     parser.add_argument("--json", action="store_true", help="print JSON in place of the table")

@@ -12,7 +12,8 @@ from . import message
 from .layout import LOGS
 from .outcome import Failure
 
-INSTALL = ["apt-get", "install", "--yes", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=600"]
+INSTALL = ["apt-get", "install", "--yes", "--no-install-recommends"]
+INSTALL += ["-o", "DPkg::Lock::Timeout=600"]
 SEARCH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
