@@ -235,6 +235,8 @@ static int move_fixed(struct remap *r, uintptr_t *result)
 	struct mem_zone *at_old = NULL, *at_new = NULL, *zone;
 	int error = 0;
 
+	if (r->new_addr < USER_SPACE_BEGIN && !process_is_root())
+		return -EPERM; /* as mmap(2) */
 	if (too_many_zones(r))
 		return -ENOMEM;
 	if (!tail_is_bad(r))
@@ -302,8 +304,6 @@ static int remap_locked(struct remap *r, uintptr_t *result)
 	error = zone_check(r, zone);
 	if (error)
 		return error;
-	if ((r->flags & MREMAP_FIXED) && r->new_addr < USER_SPACE_BEGIN && !process_is_root())
-		return -EPERM; /* as mmap(2) */
 	if (r->flags & MREMAP_FIXED)
 		return move_fixed(r, result);
 	if (r->flags & MREMAP_DONTUNMAP)

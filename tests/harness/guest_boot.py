@@ -25,8 +25,7 @@ from pathlib import Path
 
 HARNESS = Path(__file__).resolve().parent
 STOS = HARNESS.parents[1] / "stos"
-PROGRAM_SECONDS = 100
-SILENCE_SECONDS = 300
+SILENCE_SECONDS = 200
 MOST_LOST = 8  # boots that may be lost before the rest is given up
 
 
@@ -44,7 +43,7 @@ class Boot:
             [STOS, "run", "--no-build", "--quick", *wanted.options]
             + ["--add", f"{wanted.programs}:/tests"]
             + ["--add", f"{HARNESS}/guest_runner.sh:/run-tests"]
-            + ["--", "sh", "/run-tests", str(PROGRAM_SECONDS), str(wanted.rounds), *names],
+            + ["--", "sh", "/run-tests", str(wanted.rounds), *names],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
