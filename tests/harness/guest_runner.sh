@@ -80,25 +80,25 @@ fi
 
 for name in "$@"; do
 	echo "@stos begin $name"
-	measure
-	before=$free
-	run "$name"
 	first=
-	for _ in 1 2 3; do
+	for _ in 1 2 3 4; do
+		measure
+		before=$free
+		if [ -z "$first" ]; then
+			run "$name"
+			first=$status
+		else
+			run "$name" >/dev/null
+		fi
 		if settle; then
 			break
 		fi
-		first=${first:-$status}
-		before=$free
-		run "$name" >/dev/null
 	done
-	settle
 	if [ -e /dev/mem-check ]; then
 		echo all >/dev/mem-check # a panic if a count of references is wrong
 	fi
-	status=${first:-$status}
 	echo
-	echo "@stos end $name $status $before $free"
+	echo "@stos end $name $first $before $free"
 done
 if [ "$rounds" -gt 1 ]; then
 	round=$((round + 1))
