@@ -4,20 +4,23 @@
  * The list alone says what the space is. The index makes finding fast: a treap, a binary
  * search tree by address in which no zone has a larger priority than the one above it. The
  * priorities are random, so the tree is about as deep as a random one: some 20 levels for
- * fifty thousand zones. Each zone knows of its subtree
+ * fifty thousand zones. Each zone knows the gap before it, up to the zone before, and
  *
- *   subtree_beg, subtree_end   from the first zone's beg to the last one's end
- *   largest_gap                between neighbours within it
+ *   largest_gap   the largest of these gaps in its subtree
  *
  * which is enough to find the highest gap of a size going down one path (find_free_mem_range).
- * A change is carried upward only until a zone's three values stay what they were. Rotations
- * leave the set of zones below them as it is, so they concern the two rotated zones alone.
+ * A change is carried upward only until a zone's largest_gap stays what it was. Rotations leave the
+ * set of zones below them as it is, so they concern the two rotated zones alone.
  *
  *         p               z
  *        / \             / \
  *       z   c   <-->    a   p      in order: a z b p c
  *      / \                 / \
  *     a   b               b   c
+ *
+ * Gaps from GAP_MAX on count as GAP_MAX. The gap that new mappings go to is mostly one of these: it
+ * can shrink and grow without a word to anybody above. There are few, so who needs more than that
+ * looks at one after the other.
  *
  * Way in: mmap.c, mem_space.c (changes), fault.c (mem_zone_find).
  * Locks: the space's, see the header.
@@ -29,26 +32,27 @@
 
 /* --- the index ---------------------------------------------------------------------------- */
 
-/* Computes the zone's three values from its children's. True: one of them changed. */
+#define GAP_MAX (1ul << 40) /* user space has room for 128 of them */
+
+static uintptr_t gap_before(const struct mem_zones *zones, const struct mem_zone *zone)
+{
+	const struct mem_zone *prev = mem_zone_prev(zones, zone);
+
+	return MIN(zone->beg - (prev ? prev->end : 0), GAP_MAX);
+}
+
+/* Computes the zone's largest_gap from its own gap and its children's. True: it changed. */
 static bool zone_update(struct mem_zone *zone)
 {
-	const struct mem_zone *left = zone->left, *right = zone->right;
-	uintptr_t beg = zone->beg, end = zone->end, gap = 0;
+	uintptr_t largest = zone->gap;
 	bool changed;
 
-	if (left) {
-		beg = left->subtree_beg;
-		gap = MAX(left->largest_gap, zone->beg - left->subtree_end);
-	}
-	if (right) {
-		end = right->subtree_end;
-		gap = MAX(gap, right->largest_gap);
-		gap = MAX(gap, right->subtree_beg - zone->end);
-	}
-	changed = zone->subtree_beg != beg || zone->subtree_end != end || zone->largest_gap != gap;
-	zone->subtree_beg = beg;
-	zone->subtree_end = end;
-	zone->largest_gap = gap;
+	if (zone->left)
+		largest = MAX(largest, zone->left->largest_gap);
+	if (zone->right)
+		largest = MAX(largest, zone->right->largest_gap);
+	changed = zone->largest_gap != largest;
+	zone->largest_gap = largest;
 	return changed;
 }
 
@@ -56,6 +60,17 @@ static void zone_update_upward(struct mem_zone *zone)
 {
 	while (zone && zone_update(zone))
 		zone = zone->parent;
+}
+
+/* The zone or the one before it has other bounds, or is another. */
+static void gap_update(const struct mem_zones *zones, struct mem_zone *zone)
+{
+	uintptr_t gap = gap_before(zones, zone);
+
+	if (gap == zone->gap)
+		return;
+	zone->gap = gap;
+	zone_update_upward(zone);
 }
 
 /* Puts `with` (or NULL) where `zone` hangs. */
@@ -108,13 +123,17 @@ static uint32_t next_priority(struct mem_zones *zones)
 	return (uint32_t)(x >> 32);
 }
 
-/* Hangs the zone below `parent` (NULL: it is the root), at *link, and turns it up to its level. */
+/*
+ * Hangs the zone below `parent` (NULL: it is the root), at *link, and turns it up to its level. It
+ * is in the list.
+ */
 static void index_hang(struct mem_zones *zones, struct mem_zone *zone, struct mem_zone *parent,
 		       struct mem_zone **link)
 {
 	zone->left = zone->right = NULL;
 	zone->parent = parent;
 	zone->priority = next_priority(zones);
+	zone->gap = gap_before(zones, zone);
 	*link = zone;
 	for (; parent && parent->priority < zone->priority; parent = zone->parent) {
 		zone_rotate_up(zones, zone);
@@ -122,40 +141,6 @@ static void index_hang(struct mem_zones *zones, struct mem_zone *zone, struct me
 	}
 	zone_update(zone);
 	zone_update_upward(parent);
-}
-
-/* Returns the next zone by address, or NULL: the last one the way down went left at. */
-static struct mem_zone *index_insert(struct mem_zones *zones, struct mem_zone *zone)
-{
-	struct mem_zone **link = &zones->root;
-	struct mem_zone *parent = NULL, *after = NULL;
-
-	while (*link) {
-		parent = *link;
-		if (zone->beg < parent->beg) {
-			after = parent;
-			link = &parent->left;
-		} else {
-			link = &parent->right;
-		}
-	}
-	index_hang(zones, zone, parent, link);
-	return after;
-}
-
-/*
- * Without a way down: of two neighbours, the lower has no right child or the upper no left one. The
- * way up from the new zone goes through `prev`: each subtree in between now begins at the new zone.
- */
-static void index_insert_after(struct mem_zones *zones, struct mem_zone *zone,
-			       struct mem_zone *prev)
-{
-	struct mem_zone *next = mem_zone_next(zones, prev);
-
-	if (prev->right)
-		index_hang(zones, zone, next, &next->left);
-	else
-		index_hang(zones, zone, prev, &prev->right);
 }
 
 /* Turns the zone down until it has one child at most, which takes its place. */
@@ -250,48 +235,49 @@ static const struct mem_zone *zone_last_below(const struct mem_zones *zones, uin
 	return found;
 }
 
-/* The end of the highest gap of `length` within a subtree that has one. */
-static uintptr_t highest_gap_within(const struct mem_zone *zone, uintptr_t length)
+/* The last zone of a subtree that has one with such a gap before it. */
+static const struct mem_zone *last_within(const struct mem_zone *zone, uintptr_t gap)
 {
 	for (;;) {
-		const struct mem_zone *left = zone->left, *right = zone->right;
-
-		if (right && right->largest_gap >= length) {
-			zone = right;
-			continue;
-		}
-		if (right && right->subtree_beg - zone->end >= length)
-			return right->subtree_beg;
-		kassert(left);
-		if (zone->beg - left->subtree_end >= length)
-			return zone->beg;
-		zone = left;
+		if (zone->right && zone->right->largest_gap >= gap)
+			zone = zone->right;
+		else if (zone->gap >= gap)
+			return zone;
+		else
+			zone = zone->left;
+		kassert(zone);
 	}
 }
 
-/*
- * The end of the highest gap of `length` below `zone`, its upper neighbour being `zone` or one
- * before it; the gap before the first zone of all counts as unlimited.
- */
-static uintptr_t highest_gap_below(const struct mem_zone *zone, uintptr_t length)
+/* The last zone with such a gap before it that is `zone` or lies before it; NULL: there is none. */
+static const struct mem_zone *last_with_gap(const struct mem_zone *zone, uintptr_t gap)
 {
-	for (;;) {
-		const struct mem_zone *left = zone->left;
-
-		if (left && zone->beg - left->subtree_end >= length)
-			return zone->beg;
-		if (left && left->largest_gap >= length)
-			return highest_gap_within(left, length);
-		/* Nothing in this subtree: on to the zone before it, the first parent to the left.
-		 */
+	while (zone) {
+		if (zone->gap >= gap)
+			return zone;
+		if (zone->left && zone->left->largest_gap >= gap)
+			return last_within(zone->left, gap);
+		/* Nothing in this subtree: on to the zone before it, a parent to the left. */
 		while (zone->parent && zone->parent->left == zone)
 			zone = zone->parent;
-		if (!zone->parent)
-			return zone->subtree_beg;
-		if (zone->subtree_beg - zone->parent->end >= length)
-			return zone->subtree_beg;
 		zone = zone->parent;
 	}
+	return NULL;
+}
+
+/* The end of the highest gap of `length` that ends at `zone` or before it; 0: there is none. */
+static uintptr_t highest_gap(const struct mem_zones *zones, const struct mem_zone *zone,
+			     uintptr_t length)
+{
+	zone = last_with_gap(zone, MIN(length, GAP_MAX));
+	while (zone) {
+		const struct mem_zone *prev = mem_zone_prev(zones, zone);
+
+		if (zone->beg - (prev ? prev->end : 0) >= length)
+			return zone->beg;
+		zone = last_with_gap(prev, GAP_MAX);
+	}
+	return 0;
 }
 
 /*
@@ -310,7 +296,7 @@ uintptr_t find_free_mem_range(const struct mem_zones *zones, uintptr_t length, u
 	last = zone_last_below(zones, high);
 	if (!last || (last->end <= high && high - last->end >= length))
 		return high - length;
-	end = highest_gap_below(last, length);
+	end = highest_gap(zones, last, length);
 	if (end < low || end - low < length)
 		return 0;
 	return end - length;
@@ -328,32 +314,51 @@ void mem_zones_init(struct mem_zones *zones)
 
 void mem_zone_insert(struct mem_zones *zones, struct mem_zone *zone)
 {
-	struct mem_zone *after = index_insert(zones, zone);
+	struct mem_zone **link = &zones->root;
+	struct mem_zone *parent = NULL, *next = NULL; /* next: where the way last went left */
 	const struct mem_zone *prev;
 
-	list_insert_before(after ? &after->next : &zones->list, &zone->next);
-	zones->count++;
+	while (*link) {
+		parent = *link;
+		if (zone->beg < parent->beg) {
+			next = parent;
+			link = &parent->left;
+		} else {
+			link = &parent->right;
+		}
+	}
+	list_insert_before(next ? &next->next : &zones->list, &zone->next);
 	prev = mem_zone_prev(zones, zone);
 	kassert(zone->beg < zone->end);
-	kassert((!prev || prev->end <= zone->beg) && (!after || zone->end <= after->beg));
+	kassert((!prev || prev->end <= zone->beg) && (!next || zone->end <= next->beg));
+	index_hang(zones, zone, parent, link);
+	if (next)
+		gap_update(zones, next);
+	zones->count++;
 }
 
 void mem_zone_remove(struct mem_zones *zones, struct mem_zone *zone)
 {
+	struct mem_zone *next = mem_zone_next(zones, zone);
+
 	list_remove(&zone->next);
 	index_remove(zones, zone);
+	if (next)
+		gap_update(zones, next);
 	zones->count--;
 }
 
 void mem_zone_resize(struct mem_zones *zones, struct mem_zone *zone, uintptr_t beg, uintptr_t end)
 {
 	const struct mem_zone *prev = mem_zone_prev(zones, zone);
-	const struct mem_zone *next = mem_zone_next(zones, zone);
+	struct mem_zone *next = mem_zone_next(zones, zone);
 
 	kassert(beg < end && (!prev || prev->end <= beg) && (!next || end <= next->beg));
 	zone->beg = beg;
 	zone->end = end;
-	zone_update_upward(zone);
+	gap_update(zones, zone);
+	if (next)
+		gap_update(zones, next);
 }
 
 /* Whether the offset means something: it stays with the address, not with the zone's start. */
@@ -362,19 +367,27 @@ static bool zone_has_offset(const struct mem_zone *zone)
 	return zone->file || zone->object;
 }
 
+/*
+ * The index needs no way down: of two neighbours, the lower has no right child or the upper no left
+ * one. No gap changes.
+ */
 void mem_zone_split(struct mem_zones *zones, struct mem_zone *zone, struct mem_zone *upper,
 		    uintptr_t at)
 {
+	struct mem_zone *next = mem_zone_next(zones, zone);
+
 	kassert(zone->beg < at && at < zone->end);
 	*upper = *zone;
-	list_init(&upper->next);
 	list_init(&upper->object_link);
 	upper->beg = at;
 	if (zone_has_offset(zone))
 		upper->offset += at - zone->beg;
 	zone->end = at;
-	index_insert_after(zones, upper, zone); /* corrects `zone` too: it is on the way up */
 	list_insert_after(&zone->next, &upper->next);
+	if (zone->right)
+		index_hang(zones, upper, next, &next->left);
+	else
+		index_hang(zones, upper, zone, &zone->right);
 	zones->count++;
 }
 
@@ -402,7 +415,8 @@ static void zone_check(const struct mem_zones *zones, const struct mem_zone *zon
 				zone->left->priority <= zone->priority));
 	kassert(!zone->right || (zone->right->parent == zone && zone->right->beg >= zone->end &&
 				 zone->right->priority <= zone->priority));
-	kassert(!zone_update(&copy)); /* its three values are what its children make them */
+	kassert(zone->gap == gap_before(zones, zone));
+	kassert(!zone_update(&copy)); /* its largest_gap is what its children make it */
 }
 
 static const struct mem_zone *index_first(const struct mem_zones *zones)

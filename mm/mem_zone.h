@@ -56,8 +56,8 @@ struct mem_zone {
 	/* the index (mem_zone.c only) */
 	struct mem_zone *left, *right, *parent;
 	uint32_t priority;
-	uintptr_t subtree_beg, subtree_end; /* span of the subtree */
-	uintptr_t largest_gap;              /* between neighbours within the subtree */
+	uintptr_t gap;         /* free bytes before the zone, as far as they count */
+	uintptr_t largest_gap; /* of the subtree */
 };
 
 /* The zones of one space: list and index together. */
