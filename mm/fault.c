@@ -139,15 +139,18 @@ static bool writable_at_once(const struct mem_zone *zone)
 	       !ops->dirty;
 }
 
-/* How far a read fault looks behind its page: not beyond the table, the zone and the object. */
+/*
+ * How many pages behind its own a read fault looks at: not beyond the table, the zone and the
+ * object, which may have become smaller since the fault's own page was found to be in it.
+ */
 static unsigned pages_around(const struct mem_zone *zone, const struct page_slot *slot)
 {
-	uint64_t in_zone = (zone->end - slot->address) >> PAGE_SHIFT;
-	uint64_t in_object = object_pages(zone) - zone_page_index(zone, slot->address);
+	uint64_t next = zone_page_index(zone, slot->address) + 1, end = object_pages(zone);
+	uint64_t in_zone = ((zone->end - slot->address) >> PAGE_SHIFT) - 1;
+	uint64_t in_object = next < end ? end - next : 0;
+	uint64_t pages = MIN(in_zone, in_object);
 
-	uint64_t pages = MIN(FAULT_AROUND_PAGES, MIN(in_zone, in_object));
-
-	return (unsigned)MIN(pages - 1, page_slots_behind(slot));
+	return (unsigned)MIN(MIN(pages, page_slots_behind(slot)), FAULT_AROUND_PAGES - 1);
 }
 
 /* A read fault maps the cached pages behind its own too; only dirty ones writable. */

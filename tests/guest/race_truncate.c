@@ -249,6 +249,44 @@ static void cut_inside_a_page(void)
 	play(load_around_the_end, 8);
 }
 
+/* --- the pages around ------------------------------------------------------------------------- */
+
+#define AROUND 40 /* more than one fault maps */
+
+/* A load of page 1 looks at the pages behind it too, while they are cut off. */
+static void *load_with_those_behind(void *unused)
+{
+	uint64_t value = 0;
+
+	while (!atomic_load(&stop)) {
+		int signal = try_load(map + PAGE, &value);
+
+		expect(signal == 0 ? value == stamp_of(0, 1) || value == 0 : signal == SIGBUS);
+		expect(madvise(map, 2 * PAGE, MADV_DONTNEED) == 0);
+	}
+	return unused;
+}
+
+static void cut_behind_a_load(void)
+{
+	int rounds = race_rounds(ROUNDS * 20);
+	pthread_t thread;
+	uint64_t *data;
+
+	make(MAP_SHARED);
+	map = map_file(file, AROUND * PAGE, PROT_READ, MAP_SHARED, 0);
+	data = (uint64_t *)map_anon(AROUND * PAGE, RW, MAP_PRIVATE);
+	for (size_t word = 0; word < AROUND * PAGE / sizeof(*data); word++)
+		data[word] = stamp_of(0, 1);
+	thread_start(&thread, load_with_those_behind, NULL);
+	for (int round = 0; round < rounds; round++) {
+		expect(pwrite(file, data, AROUND * PAGE, 0) == AROUND * PAGE);
+		expect(ftruncate(file, PAGE) == 0);
+	}
+	atomic_store(&stop, true);
+	thread_join(thread);
+}
+
 static const struct tap_case cases[] = {
 	{"loads through a shared mapping", loads_of_a_shared_mapping},
 	{"loads through a private mapping", loads_of_a_private_mapping},
@@ -257,6 +295,7 @@ static const struct tap_case cases[] = {
 	{"read(2)", reads},
 	{"write(2) from the mapping", mapping_as_buffer},
 	{"a cut inside a page", cut_inside_a_page},
+	{"a cut behind a page that is being loaded", cut_behind_a_load},
 };
 
 int main(int argc, char **argv)
