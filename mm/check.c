@@ -44,6 +44,7 @@ static bool is_dirty(const struct frame *frame)
 static void check_cached(struct space_check *check, uintptr_t address, const struct frame *frame,
 			 const struct mem_zone *zone)
 {
+	uint32_t refs = frame_refs(frame); /* first: truncate forgets the object before the count */
 	const struct mem_object *object = __atomic_load_n(&frame->object, __ATOMIC_RELAXED);
 
 	check->file++;
@@ -53,9 +54,8 @@ static void check_cached(struct space_check *check, uintptr_t address, const str
 		mem_check_failed("%#lx maps page %lu of another object or place", address,
 				 frame->index);
 	/* The entry's and, as long as it is in the cache, the cache's. */
-	if (object && frame_refs(frame) < 2)
-		mem_check_failed("%#lx maps a cached frame with %u references", address,
-				 frame_refs(frame));
+	if (object && refs < 2)
+		mem_check_failed("%#lx maps a cached frame with %u references", address, refs);
 }
 
 static void check_rights(uintptr_t address, struct page_entry entry, const struct mem_zone *zone)
