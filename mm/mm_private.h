@@ -48,7 +48,7 @@ void cache_remove(struct mem_object *object, struct frame *frame);
 void object_zero_tail(struct mem_object *object, uint64_t size);
 
 /*
- * mem_zone_life.c: zones as counted things. Creating takes references on file and object and
+ * zone_life.c: zones as counted things. Creating takes references on file and object and
  * links the zone to its object; ending undoes that and calls ops->release. The space's lock is
  * held for writing while a zone is attached or detached; zone_end runs after it was dropped.
  */
@@ -86,8 +86,7 @@ static inline bool zone_is_device(const struct mem_zone *zone)
 
 /*
  * Makes the part [beg, end) of *zone, which may reach beyond it, a zone of its own, then in *zone.
- * 0 or
- * -ENOMEM (no memory, or too many zones), then nothing has changed.
+ * 0 or -ENOMEM (no memory, or too many zones), then nothing has changed.
  */
 must_check int zone_isolate(struct mem_space *space, struct mem_zone **zone, uintptr_t beg,
 			    uintptr_t end);

@@ -2,7 +2,7 @@
  * mm/page_gather.c - frames and tables between their leaving the tables and the flush.
  *
  * mm/page_gather.h has the contract, and why a written page becomes DIRTY here. Called by
- * page_range.c and page_table.c.
+ * page_range.c.
  *
  * Locks: none of its own. gather_entry wants the leaf's; a flush or the dropping of frames may
  * happen under it, and under the space's. A full gather is emptied in between.

@@ -2,7 +2,7 @@
  * mm/page_gather.h - what was taken out of the tables and is kept until no processor can use it
  * any more: frames whose entries are gone, and tables.
  *
- * For page_table.c and page_range.c alone. It lives on the stack of who takes things out:
+ * For page_range.c alone. It lives on the stack of who takes things out:
  *
  *	gather_begin; gather_entry, gather_table, gather_note ...; gather_finish
  *

@@ -9,8 +9,8 @@
  * A processor that runs a kernel task or is idle keeps the last space loaded, for that task's next
  * turn; being told of a change is the moment to give it up, so it is not told again.
  *
- * Called by page_table.c, page_gather.c, page_range.c, mem_space.c. Locks: none; spinlocks may be
- * held (a table's is, often).
+ * Called by page_table.c, page_gather.c, page_range.c, mem_space.c; for the kernel's own addresses
+ * by kernel_map.c. Locks: none; spinlocks may be held (a table's is, often).
  */
 #include <kernel/base/cross_call.h>
 #include <kernel/base/panic.h>

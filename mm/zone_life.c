@@ -2,7 +2,8 @@
  * mm/zone_life.c - zones as counted things: their references, splits, merges and ends.
  *
  * mem_zone.c keeps the list and index (pure); this file adds what a zone holds: its file, its
- * object and its place in the object's list of zones. Called by mem_map.c, mem_protect.c, fork.
+ * object and its place in the object's list of zones. Called by whoever changes zones: mem_*.c,
+ * and fork (mem_space.c).
  *
  * Locks: the space for writing. object->zones_lock around every change of a zone's bounds, because
  * truncate and write-back read them under it alone.
