@@ -276,14 +276,22 @@ int mem_object_adopt(struct mem_object *object, uint64_t index, struct frame *fr
 
 /* ---- read(2) and write(2) ---- */
 
-/* The page to read from, with a reference. */
+/*
+ * The page to read from, with a reference. Where memory is the file, one that is not there is
+ * zeros; but one that is going (mem_object_punch) is waited for, as by faults.
+ */
 static int read_begin(struct mem_object *object, uint64_t index, struct frame **frame)
 {
 	if (!object->ops->in_memory)
 		return mem_object_frame(object, index, frame);
-	*frame = mem_object_find(object, index);
-	if (!*frame)
-		*frame = frame_zero;
+	while ((*frame = mem_object_find_any(object, index))) {
+		if (frame_state(*frame) & FRAME_UPTODATE)
+			return 0;
+		frame_lock(*frame);
+		frame_unlock(*frame);
+		frame_put(*frame);
+	}
+	*frame = frame_zero;
 	return 0;
 }
 

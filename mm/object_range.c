@@ -9,6 +9,10 @@
  * out of every mapping. A fault holds the table's lock from the look at the cache to its entry, so
  * either it does not find the page, or its entry is found here. Truncate stores the size before.
  *
+ * In a hole, faults go on, and may not see a new page while others still see the old one. So there
+ * pages stay in the cache, LOCKED and not UPTODATE, as if they were being loaded, until they are
+ * out of every mapping: who wants one meanwhile waits.
+ *
  *                        cached pages     private copies
  *   past a new end       go               go: SIGBUS
  *   in a punched hole    go               stay
@@ -23,6 +27,7 @@
 #include <mm/mm_private.h>
 #include <string.h>
 
+#define HOLE_BATCH 64    /* pages LOCKED at once */
 #define PREFETCH_MAX 512 /* pages read ahead on one piece of advice: 2 MiB */
 
 /* ---- taking pages away ---- */
@@ -83,20 +88,61 @@ static void unmap_everywhere(struct mem_object *object, uint64_t first, uint64_t
 	mutex_unlock(&object->zones_lock);
 }
 
-static uint64_t drop_pages(struct mem_object *object, uint64_t first, uint64_t last,
-			   enum clear_what what)
+/* Everything behind the end. */
+static uint64_t cut_pages(struct mem_object *object, uint64_t first)
 {
 	uint64_t detached = 0;
 
-	for (uint64_t index = first; detach_next(object, &index, last, &detached);)
+	for (uint64_t index = first; detach_next(object, &index, UINT64_MAX, &detached);)
 		;
-	unmap_everywhere(object, first, last, what);
+	unmap_everywhere(object, first, UINT64_MAX, CLEAR_ALL);
 	return detached;
+}
+
+/*
+ * The next cached frames of [*index, last], with references, LOCKED, in order, and not to be had by
+ * anybody else: how many. *index moves behind them.
+ */
+static unsigned hole_begin(struct mem_object *object, uint64_t *index, uint64_t last,
+			   struct frame **frames)
+{
+	unsigned count = 0;
+
+	while (count < HOLE_BATCH && *index <= last) {
+		struct frame *frame = mem_object_next(object, index, last);
+
+		if (!frame)
+			break;
+		(*index)++;
+		frame_lock(frame);
+		if (frame->object == object) {
+			atomic_fetch_and(&frame->state, ~FRAME_UPTODATE);
+			frames[count++] = frame;
+		} else {
+			frame_unlock(frame);
+			frame_put(frame);
+		}
+	}
+	return count;
 }
 
 uint64_t mem_object_punch(struct mem_object *object, uint64_t first, uint64_t last)
 {
-	return drop_pages(object, first, last, CLEAR_OBJECT_PAGES);
+	struct frame *frames[HOLE_BATCH];
+	uint64_t dropped = 0, index = first;
+	unsigned count;
+
+	while ((count = hole_begin(object, &index, last, frames)) > 0) {
+		unmap_everywhere(object, frames[0]->index, frames[count - 1]->index,
+				 CLEAR_OBJECT_PAGES);
+		for (unsigned i = 0; i < count; i++) {
+			cache_remove(object, frames[i]);
+			frame_unlock(frames[i]);
+			frame_put(frames[i]);
+		}
+		dropped += count;
+	}
+	return dropped;
 }
 
 /* Bytes [beg, end) of one page become zeros, if it is cached; dirty: they are part of the file. */
@@ -150,7 +196,7 @@ uint64_t mem_object_truncate(struct mem_object *object, uint64_t size)
 		return 0;
 	}
 	atomic_store(&object->size, size);
-	dropped = drop_pages(object, PAGE_ALIGN_UP(size) >> PAGE_SHIFT, UINT64_MAX, CLEAR_ALL);
+	dropped = cut_pages(object, PAGE_ALIGN_UP(size) >> PAGE_SHIFT);
 	object_zero_tail(object, size);
 	return dropped;
 }

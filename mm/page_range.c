@@ -2,8 +2,9 @@
  * mm/page_range.c - what happens to all entries of a range: emptied (their tables freed),
  * protected, forked, moved.
  *
- * Called by zone_life.c, mem_protect.c, mem_remap.c, mem_advise.c and fork (mem_space.c) with the
- * space locked for writing; by object_range.c (truncate) with the object's zones_lock alone.
+ * Called by zone_life.c, mem_protect.c, mem_remap.c and fork (mem_space.c) with the space locked
+ * for writing; by mem_advise.c with it locked for reading, beside faults; by object_range.c
+ * (truncate, punch) with the object's zones_lock alone, when no fault finds the pages any more.
  * mm/page_table.h has the contracts. Each walks leaf by leaf (mm/page_walk.h), one leaf's part
  * under that leaf's lock.
  *

@@ -86,11 +86,14 @@ struct frame *page_slot_remove(struct page_slot *slot);
 void page_slot_make_writable(struct page_slot *slot);
 
 enum clear_what {
-	CLEAR_ALL,
-	CLEAR_BESIDE_FAULTS, /* all, where zones stay: no new page is seen beside an old one */
-	CLEAR_OBJECT_PAGES,  /* keep private copies */
+	CLEAR_ALL,           /* no fault can fill an entry again before this is done */
+	CLEAR_OBJECT_PAGES,  /* nor here; keep private copies */
+	CLEAR_BESIDE_FAULTS, /* all, but one can: no new page is seen beside an old one */
 };
-/* Empties [beg, end): flushes once per batch, then drops the frames. */
+/*
+ * Empties [beg, end): flushes once per batch, or beside faults before each leaf is unlocked; then
+ * drops the frames.
+ */
 void page_table_clear_range(struct mem_space *space, uintptr_t beg, uintptr_t end,
 			    enum clear_what what);
 /*

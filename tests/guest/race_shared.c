@@ -2,9 +2,12 @@
  * race_shared.c - memory and files that several processes use at once.
  *
  * Counts by atomic instructions are exact, the first touch of a page happens once whoever comes
- * first, and a file is the same bytes through read, write and every mapping.
+ * first, and a file is the same bytes through read, write and every mapping, whoever takes pages
+ * away meanwhile.
  */
 #include "race.h"
+
+#include <linux/falloc.h>
 
 #define PAGES 64
 #define PARTIES 4 /* processes, one of them with a second thread */
@@ -210,6 +213,60 @@ static void appending(void)
 		expect_equal(counts[i], 200);
 }
 
+/* --- holes ------------------------------------------------------------------------------------ */
+
+#define BETWEEN 200 /* mappings that the page leaves after one party's and before the other's */
+
+/* The other party finds each number that was stored, or the zeros of a hole made since. */
+static void find_numbers(_Atomic uint64_t *word, _Atomic uint64_t *said, _Atomic uint64_t *heard,
+			 uint64_t rounds)
+{
+	uint64_t wrong = 0;
+
+	for (uint64_t round = 1; round <= rounds; round++) {
+		uint64_t found;
+
+		spin_until(atomic_load(said) >= round);
+		found = atomic_load(word);
+		wrong += found != round && found != 0;
+		atomic_store(heard, round);
+	}
+	expect_equal(wrong, 0); /* not before: the other party would wait for ever */
+}
+
+/* While one process punches holes, two others never see two pages in the same place. */
+static void holes(void)
+{
+	uint64_t rounds = (uint64_t)race_rounds(1000);
+	_Atomic uint64_t *said = (_Atomic uint64_t *)map_shared(PAGE), *word, *far_word = NULL;
+	pid_t puncher, finder;
+	int fd;
+
+	scratch_enter();
+	fd = file_create("file", PAGE);
+	word = page_word(map_file(fd, PAGE, RW, MAP_SHARED, 0), 0);
+	for (int i = 0; i <= BETWEEN; i++) {
+		far_word = page_word(map_file(fd, PAGE, RW, MAP_SHARED, 0), 0);
+		atomic_store(far_word, 0);
+	}
+	puncher = fork_party();
+	while (puncher == 0)
+		expect(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, PAGE) == 0);
+	finder = fork_party();
+	if (finder == 0) {
+		find_numbers(far_word, said, said + 1, rounds);
+		child_end();
+	}
+	for (uint64_t round = 1; round <= rounds; round++) {
+		atomic_store(word, round);
+		atomic_store(said, round);
+		spin_until(atomic_load(said + 1) >= round);
+	}
+	expect_exit(finder, 0);
+	expect(kill(puncher, SIGKILL) == 0);
+	expect_killed(puncher, SIGKILL);
+}
+
 static const struct tap_case cases[] = {
 	{"shared anonymous memory: first touches and counts", anonymous},
 	{"a shared file: first touches and counts", of_a_file},
@@ -217,6 +274,7 @@ static const struct tap_case cases[] = {
 	{"a lock in shared memory guards ordinary words", guarded_by_a_lock},
 	{"a mapping against pread and pwrite of another process", mapping_and_calls},
 	{"processes append to one file", appending},
+	{"holes are punched into what processes share", holes},
 };
 
 int main(int argc, char **argv)
