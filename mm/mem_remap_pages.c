@@ -44,9 +44,11 @@ static int zone_replace(struct mem_space *space, const struct mem_zone *zone, st
 	struct mem_zone *spare;
 	int error = 0;
 
-	if (zone->flags & ZONE_LOCKED)
+	made->flags = (zone->flags & (ZONE_SHARED | ZONE_APART | ZONE_LOCKED)) | space->lock_future;
+	if (made->flags & ZONE_LOCKED)
 		error = lock_check(space, pages);
-	if (!error && space->zones.count >= ZONES_MAX)
+	/* One more, and what cutting leaves of the old one on its other side. */
+	if (!error && space->zones.count + 2 > ZONES_MAX)
 		error = -ENOMEM;
 	if (!error)
 		error = zones_cut_prepare(space, made->beg, made->end, &spare);
@@ -54,7 +56,6 @@ static int zone_replace(struct mem_space *space, const struct mem_zone *zone, st
 		return error;
 	made->prot = zone->prot;
 	made->max_prot = zone->max_prot;
-	made->flags = zone->flags & (ZONE_SHARED | ZONE_APART | ZONE_LOCKED);
 	made->file = zone->file;
 	made->object = zone->object;
 	made->ops = zone->ops;

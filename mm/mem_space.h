@@ -83,8 +83,13 @@ must_check struct mem_space *mem_space_switch(struct mem_space *space);
 void mem_space_leave(struct mem_space *space);
 
 /*
- * The system calls' bodies; the space is unlocked on entry. Contracts as in mmap(2),
- * munmap(2), mprotect(2), msync(2), brk(2), madvise(2). `file` is NULL for anonymous.
+ * The system calls' bodies, errors as in their manual pages but where noted. Addresses and lengths
+ * are the user's and come unchecked: these round them, and refuse what leaves user space. The
+ * space is unlocked on entry, and they take its lock. All sleep.
+ */
+/*
+ * mmap(2) of `length` bytes, not 0; `offset` is page aligned, `prot` has PROT_* only. `file` is
+ * NULL for anonymous memory; what is mapped takes references of its own.
  */
 must_check int mem_map(struct mem_space *space, uintptr_t hint, size_t length, int prot, int flags,
 		       struct file *file, uint64_t offset, uintptr_t *result);
@@ -95,10 +100,14 @@ must_check int mem_unmap(struct mem_space *space, uintptr_t addr, size_t length)
  */
 must_check int mem_detach(struct mem_space *space, uintptr_t addr,
 			  const struct mem_operations *ops);
+/* `prot` may have PROT_GROWSDOWN or PROT_GROWSUP, not both. */
 must_check int mem_protect(struct mem_space *space, uintptr_t addr, size_t length, int prot);
+/* `flags` are checked: MS_*, not MS_SYNC with MS_ASYNC. */
 must_check int mem_sync(struct mem_space *space, uintptr_t addr, size_t length, int flags);
 must_check int mem_advise(struct mem_space *space, uintptr_t addr, size_t length, int advice);
+/* The new end of the heap, or the old one if it cannot be moved there: never an error. */
 uintptr_t mem_brk(struct mem_space *space, uintptr_t brk);
+/* `new_addr` counts with MREMAP_FIXED or MREMAP_DONTUNMAP alone. */
 must_check int mem_remap(struct mem_space *space, uintptr_t old_addr, size_t old_length,
 			 size_t new_length, int flags, uintptr_t new_addr, uintptr_t *result);
 /*

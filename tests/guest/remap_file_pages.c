@@ -219,6 +219,17 @@ static void refusals(void)
 	expect_equal(peek(map + PAGE), pattern(PAGE));
 }
 
+/* It is a new mapping. */
+static void locks_to_come(void)
+{
+	char *map = map_anon(PAGES * PAGE, RW, MAP_SHARED);
+
+	number_pages(map);
+	expect(mlockall(MCL_FUTURE) == 0);
+	expect_equal(remap(map + PAGE, 2 * PAGE, 0, 5, 0), 0);
+	expect_equal(locked_kib(), 2 * 4);
+}
+
 static const struct tap_case cases[] = {
 	{"pages of a file in another order", files},
 	{"pages of shared memory in another order", memory},
@@ -226,6 +237,7 @@ static const struct tap_case cases[] = {
 	{"absent pages are brought in, or not", fills},
 	{"rights stay", rights_stay},
 	{"locks stay, and have their limit", locks_stay},
+	{"mlockall's locks of mappings to come", locks_to_come},
 	{"pages past the end of a file", past_the_end},
 	{"bad arguments have their errno", refusals},
 };
