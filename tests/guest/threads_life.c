@@ -276,7 +276,11 @@ static void exec_that_fails_ends_nobody(void)
 	start_thread(&sleeper, wait_forever, NULL);
 	start_thread(&thread, exec_nothing, NULL);
 	join_thread(thread, 0);
+	/* Joined, it has given up its tid, but is perhaps still on its way out. */
+	while (proc_number("/proc/self/status", "Threads") > 2)
+		sched_yield();
 	expect_equal(proc_number("/proc/self/status", "Threads"), 2);
+	expect(pthread_tryjoin_np(sleeper, NULL) == EBUSY);
 }
 
 static void *fork_and_wait(void *unused)
