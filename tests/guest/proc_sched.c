@@ -488,7 +488,8 @@ static void threads_are_listed(void)
 	expect_equal(proc_number(path, "Tgid"), getpid());
 	gate_open(&begin_work);
 	end_both(threads);
-	while (access(path, F_OK) == 0) /* it may still be leaving */
+	/* They may still be leaving. */
+	while (access(path, F_OK) == 0 || proc_number("/proc/self/status", "Threads") > 1)
 		sched_yield();
 	expect_errno(access("/proc/self/task/1", F_OK), ENOENT); /* another process's */
 	expect_equal(proc_number("/proc/self/status", "Threads"), 1);
