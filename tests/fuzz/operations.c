@@ -348,6 +348,12 @@ static void remap(struct player *player, const struct range *from, size_t new_le
 	say(player, ", %s + %u * PAGE + %zu);", to->arena->name, to->page, to->shift);
 	result = remap_whole(range_address(from), from->length, new_length, flags,
 			     range_address(to), player->arenas[0].base + ELSEWHERE);
+	/*
+	 * What stays behind is no longer locked. Linux forgets the lock of what moved as well where
+	 * it can join the two, which depends on whether they were ever written.
+	 */
+	if (result != MAP_FAILED && (flags & MREMAP_DONTUNMAP))
+		munlock(result, new_length);
 	if (result != MAP_FAILED && !inside(player, result)) {
 		mix(player, 1);
 		result = bring_back(from, result, (new_length + PAGE - 1) / PAGE * PAGE);

@@ -152,6 +152,16 @@ static char *move(char *from, size_t old_length, size_t new_length, int flags, c
 	return to;
 }
 
+/* A kernel would follow the wish for this place: free, and not too near to a stack. */
+static bool is_granted(char *wish, size_t length)
+{
+	char *got = mmap(wish, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (got != MAP_FAILED && got != wish)
+		munmap(got, length);
+	return got == wish; /* and taken: move() clears it */
+}
+
 /* `elsewhere` is free, and as good as what a kernel would choose. */
 static char *remap_steps(char *from, size_t old_length, size_t new_length, int flags, char *to,
 			 char *elsewhere)
@@ -159,7 +169,8 @@ static char *remap_steps(char *from, size_t old_length, size_t new_length, int f
 	if (flags & MREMAP_FIXED)
 		return move(from, old_length, new_length, flags, to);
 	if (flags & MREMAP_DONTUNMAP)
-		return move(from, old_length, new_length, flags, elsewhere);
+		return move(from, old_length, new_length, flags,
+			    is_granted(to, new_length) ? to : elsewhere);
 	if (grow(from + old_length, new_length - old_length))
 		return from;
 	if (!(flags & MREMAP_MAYMOVE) || new_length > ROOM)
