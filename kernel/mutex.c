@@ -10,7 +10,7 @@
  * that runs anyway may take it and two tasks that alternate need not switch at each turn. Who has
  * been passed over so once gets the lock handed over by the next release: nobody starves.
  *
- * Locks: the guard; the run queue's under it. Tests: tests/host/test_mutex.c.
+ * Locks: the guard; the run queue's under it. Tests: tests/host/test_sleep_locks.c.
  */
 #include <kernel/base/panic.h>
 #include <kernel/lock_private.h>

@@ -11,7 +11,7 @@
  * The walk goes on behind a hole, which makes the result ENOMEM; a zone for which the advice is
  * wrong ends it.
  *
- * Not here: process_madvise (process_advise.c), msync (mem_sync.c).
+ * Not here: process_madvise (kernel/pidfd.c), msync (mem_sync.c).
  * Tests: tests/guest/madvise.c.
  */
 #include <fs/file.h>

@@ -12,8 +12,6 @@
 #include <linux/mman.h>
 #include <mm/mm_private.h>
 
-#define PROT_ALL (PROT_READ | PROT_WRITE | PROT_EXEC) /* and PROT_SEM: all memory is fit for it */
-
 int mem_check_range(uintptr_t addr, size_t length)
 {
 	if (addr % PAGE_SIZE)

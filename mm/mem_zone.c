@@ -22,9 +22,9 @@
  * can shrink and grow without a word to anybody above. There are few, so who needs more than that
  * looks at one after the other.
  *
- * Way in: mmap.c, mem_space.c (changes), fault.c (mem_zone_find).
+ * Way in: mem_map.c, zone_life.c, mem_space.c (changes), fault.c (mem_zone_find).
  * Locks: the space's, see the header.
- * Not here: merging and splitting policy, references to files and objects (mmap.c).
+ * Not here: merging and splitting policy, references to files and objects (zone_life.c).
  * Tests: tests/host/test_mem_zone.c.
  */
 #include <kernel/base/panic.h>

@@ -1,10 +1,14 @@
 /* mm/mm_private.h - what only mm/ may see. */
 #pragma once
 
+#include <linux/mman.h>
 #include <mm/fault.h>
 #include <mm/mem_object.h>
 #include <mm/mem_space.h>
 #include <mm/page_table.h>
+
+/* The rights there are. PROT_SEM says nothing: all memory is fit for it. */
+#define PROT_ALL (PROT_READ | PROT_WRITE | PROT_EXEC)
 
 /*
  * mem_limit.c: `more` pages like the zone's would exceed the caller's RLIMIT_AS or RLIMIT_DATA;

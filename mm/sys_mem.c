@@ -7,11 +7,9 @@
 #include <kernel/task.h>
 #include <linux/mman.h>
 #include <mm/check.h>
-#include <mm/mem_space.h>
+#include <mm/mm_private.h>
 #include <mm/sys_mem.h>
 #include <mm/user_copy.h>
-
-#define PROT_ALL (PROT_READ | PROT_WRITE | PROT_EXEC)
 
 /* There are no huge pages; but Linux first asks for a size that the processor would have. */
 static int huge_check(int flags)
